@@ -1,0 +1,1 @@
+"""loxo: finds forest-elephant rumbles and gunshots in long recordings."""

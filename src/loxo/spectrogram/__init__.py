@@ -1,0 +1,207 @@
+"""The front end: from samples to the picture that a model sees. One definition, two faces.
+
+A rumble is narrow lines that last for seconds, 8-35 Hz and their harmonics; far away only one line is left. A gunshot is an edge that
+rises within milliseconds over 50-1,500 Hz and fades in half a second to three. No single window shows both, so there are two:
+
+    long  window, 400 ms   bands every 2.5 Hz up to 120 Hz, then 8.5 % wide: the lines of rumbles
+    short window,  80 ms   bands 13 % wide, 100 Hz to 1.9 kHz, twice a frame: the edge and the tail of a shot
+
+Both are log power (bel) in triangular bands, 100 ms a frame. Then each band is seen relative to its own **floor** in the half minute around
+the frame: the 1/f slope of wind, the gain of the recorder and the steady lines of aircraft and generators all vanish, while what comes
+and goes stays. The floor is a running mean taken twice, the second time over values that are cut at the first mean, so that an event
+lifts its own floor little. A mean, not a median: it costs two additions a value, and it moves with the recording, frame by frame, so that
+scores do not depend on where a block begins (the same reason that PCEN, Wang et al. 2017, uses a smoother). Near the ends of a recording
+the mean is taken over what there is; in a recording of a few seconds an event therefore lifts its own floor more, and models are trained
+on that. Digital silence (dropped samples, padding) is no measurement: it does not enter the floor, and its picture is zero.
+
+`spectrogram` is the NumPy face, for detection, in blocks (`log_bands`, `subtract_floor`); `torch_face.TorchSpectrogram` is the face for
+training. They share the tables (`band_tables`) and agree to 1e-4 bel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from loxo.timeline import FrameGrid, samples_at
+
+__all__ = ["SILENCE", "Bands", "FrontEnd", "band_tables", "filter_bank", "log_bands", "spectrogram", "subtract_floor"]
+
+Array = NDArray[np.float32]
+
+SILENCE = 1e-13
+"""Power below which a band holds no sound: a hundredth of the rounding noise of 16-bit samples (1/12 of a squared step, 8e-11)."""
+CHUNK = 256
+"""Frames that are transformed at a time: 256 windows of 1,600 floats stay in a core's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Triangular bands on windows of `window` samples, `per_frame` windows a frame.
+
+    Args:
+        low_hz, high_hz: centres of the first band, and the limit for that of the last.
+        step_hz: distance of centres below `knee_hz`; above it each centre is `ratio` times the one before.
+    """
+
+    window: int
+    per_frame: int
+    low_hz: float
+    high_hz: float
+    step_hz: float
+    knee_hz: float
+    ratio: float
+
+    @property
+    def centres_hz(self) -> tuple[float, ...]:
+        """Centre frequency of each band."""
+        centres = [self.low_hz]
+        while True:
+            last = centres[-1]
+            following = last + self.step_hz if last < self.knee_hz else last * self.ratio
+            if following > self.high_hz:
+                return tuple(centres)
+            centres.append(following)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """What turns a waveform at `rate` into `(band, frame)`; part of every model's specification.
+
+    Raises:
+        ValueError: if windows do not fit symmetrically on frames, or a band lies beyond half the rate.
+    """
+
+    rate: int = 4000
+    hop: int = 400
+    long: Bands = Bands(window=1600, per_frame=1, low_hz=5.0, high_hz=480.0, step_hz=2.5, knee_hz=120.0, ratio=1.085)
+    short: Bands = Bands(window=320, per_frame=2, low_hz=100.0, high_hz=1900.0, step_hz=13.0, knee_hz=0.0, ratio=1.13)
+    floor_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for bands in (self.long, self.short):
+            hop, rest = divmod(self.hop, bands.per_frame)
+            if rest or (bands.window - hop) % 2 or bands.window < hop:
+                raise ValueError(f"a window of {bands.window} samples does not centre on {bands.per_frame} parts of a hop of {self.hop}")
+            if bands.centres_hz[-1] >= self.rate / 2:
+                raise ValueError(f"a band at {bands.centres_hz[-1]:.0f} Hz needs more than {self.rate} samples a second")
+
+    @property
+    def grid(self) -> FrameGrid:
+        """The frames of a recording at this front end's rate."""
+        return FrameGrid(self.rate, self.hop)
+
+    @property
+    def n_bands(self) -> int:
+        """Rows of the picture: the long bands, then the short bands once for each window of a frame."""
+        return sum(len(bands.centres_hz) * bands.per_frame for bands in (self.long, self.short))
+
+    @property
+    def band_centres_hz(self) -> NDArray[np.float64]:
+        """Centre of each row of the picture `(band,)`."""
+        return np.concatenate([np.tile(bands.centres_hz, bands.per_frame) for bands in (self.long, self.short)])
+
+    @property
+    def margin(self) -> int:
+        """Samples that the longest window reaches beyond its frame, at either side."""
+        return max((bands.window - self.hop // bands.per_frame) // 2 for bands in (self.long, self.short))
+
+    @property
+    def floor_frames(self) -> int:
+        """Frames at either side over which a mean of the floor is taken; the floor, taken twice, reaches twice as far."""
+        return samples_at(self.floor_s / 2, self.rate) // self.hop
+
+
+def filter_bank(bands: Bands, rate: int) -> Array:
+    """Triangular weights `(bin, band)` on the power spectrum; each band's sum to one and none is empty.
+
+    A triangle reaches to its neighbours' centres, and never less than one bin far: a band narrower than a bin would see nothing.
+    """
+    centres = np.array(bands.centres_hz)
+    bin_hz = rate / bands.window
+    gaps = np.maximum(np.diff(centres, prepend=2 * centres[0] - centres[1], append=2 * centres[-1] - centres[-2]), bin_hz)
+    offset = np.arange(bands.window // 2 + 1)[:, None] * bin_hz - centres
+    weights = np.maximum(0.0, 1.0 - np.where(offset < 0, -offset / gaps[:-1], offset / gaps[1:]))
+    bank: Array = (weights / weights.sum(axis=0)).astype(np.float32)
+    return bank
+
+
+def window(length: int) -> Array:
+    """Periodic Hann window, scaled so that white noise of variance v has power v in every bin."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    taper: Array = (hann / np.sqrt((hann**2).sum())).astype(np.float32)
+    return taper
+
+
+@lru_cache(maxsize=16)
+def band_tables(bands: Bands, rate: int) -> tuple[Array, Array]:
+    """Window and the filter bank without the bins above the last band."""
+    bank = filter_bank(bands, rate)
+    used = int(np.flatnonzero(bank.any(axis=1))[-1]) + 1
+    return window(bands.window), bank[:used]
+
+
+def log_bands(padded: Array, front_end: FrontEnd) -> Array:
+    """Log power `(frame, band)` in bel of the frames in a waveform that is `front_end.margin` samples longer at either side.
+
+    Raises:
+        ValueError: if the samples inside the margins are not whole frames.
+    """
+    n_frames, rest = divmod(len(padded) - 2 * front_end.margin, front_end.hop)
+    if rest or n_frames < 0:
+        raise ValueError(f"{len(padded)} samples are not whole frames of {front_end.hop} and two margins of {front_end.margin}")
+    out = np.empty((n_frames, front_end.n_bands), np.float32)
+    column = 0
+    for bands in (front_end.long, front_end.short):
+        width = len(bands.centres_hz) * bands.per_frame
+        _band_power(padded, front_end, bands, out[:, column : column + width])
+        column += width
+    np.maximum(out, np.float32(SILENCE), out=out)
+    return np.log10(out, out=out)
+
+
+def _band_power(padded: Array, front_end: FrontEnd, bands: Bands, out: Array) -> None:
+    taper, bank = band_tables(bands, front_end.rate)
+    hop = front_end.hop // bands.per_frame
+    first = front_end.margin - (bands.window - hop) // 2
+    windows = sliding_window_view(padded[first:], bands.window)[::hop]
+    for start in range(0, len(out), CHUNK):
+        stop = min(len(out), start + CHUNK)
+        spectrum = scipy.fft.rfft(windows[start * bands.per_frame : stop * bands.per_frame] * taper)[:, : len(bank)]
+        power = spectrum.real**2 + spectrum.imag**2
+        out[start:stop] = (power @ bank).reshape(stop - start, -1)
+
+
+def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
+    """Bel above the floor, `(frame, band)` of one stretch; values are right where the whole floor's reach lies inside it."""
+    heard = log_power > np.float32(np.log10(SILENCE) + 0.01)
+    floor = _running_mean(log_power, heard, front_end.floor_frames)
+    floor = _running_mean(np.minimum(log_power, floor), heard, front_end.floor_frames)
+    return np.where(heard, np.clip(log_power - floor, -2.0, 5.0), np.float32(0.0))
+
+
+def _running_mean(values: Array, heard: NDArray[np.bool_], reach: int) -> Array:
+    """Mean over the heard values of `2 * reach + 1` frames `(frame, band)`, fewer at the ends; zero where none was heard."""
+    total = _running_sum(np.where(heard, values, np.float32(0.0)), reach)
+    count = _running_sum(heard, reach)
+    return (total / np.maximum(count, 1.0)).astype(np.float32)
+
+
+def _running_sum(values: NDArray[np.generic], reach: int) -> NDArray[np.float64]:
+    cumulative = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=cumulative[1:])
+    frames = np.arange(len(values))
+    result: NDArray[np.float64] = cumulative[np.minimum(frames + reach + 1, len(values))] - cumulative[np.maximum(frames - reach, 0)]
+    return result
+
+
+def spectrogram(waveform: Array, front_end: FrontEnd) -> Array:
+    """Bel above the floor `(band, frame)` of a whole waveform `(sample,)` at the front end's rate; the tail is a frame too."""
+    missing = front_end.grid.n_frames(len(waveform)) * front_end.hop - len(waveform)
+    padded = np.pad(waveform, (front_end.margin, front_end.margin + missing))
+    return np.ascontiguousarray(subtract_floor(log_bands(padded, front_end), front_end).T)

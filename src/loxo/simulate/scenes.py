@@ -1,0 +1,218 @@
+"""Soundscapes: a bed of noise, sounds set into it at known times and levels, and the recorder that hears them.
+
+The level of a sound is its **signal-to-noise ratio**: its mean power against that of the bed, both in the band that holds 90 % of the
+sound's energy, over the time at which it is within some decibels of its peak. That time is the event's extent too: a fainter sound is
+marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls that they can
+hardly see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.signal import istft, stft
+
+from loxo.events import Event
+from loxo.simulate.sounds import LOOKALIKES, coloured_noise, gunshot, rumble, shaped, slow_curve
+from loxo.timeline import samples_at, seconds_at
+
+__all__ = ["SceneSettings", "scene", "soundscape"]
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+Bed = Callable[[Rng, int], Array]
+
+MARGINAL_DB = {"Rumble": 3.0, "Gunshot": 4.0}
+DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
+"""How far below its peak a sound is still marked: at the faintest and at the loudest."""
+ENVELOPE_S = 0.04
+FADE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSettings:
+    """What a scene holds: sounds come at random, `*_per_minute` on average, their signal-to-noise ratios evenly from a range in dB."""
+
+    rate: int = 4000
+    seconds: float = 30.0
+    rumbles_per_minute: float = 2.0
+    gunshots_per_minute: float = 2.0
+    lookalikes_per_minute: float = 5.0
+    empty_share: float = 0.1
+    rumble_db: tuple[float, float] = (0.0, 28.0)
+    gunshot_db: tuple[float, float] = (0.0, 40.0)
+    lookalike_db: tuple[float, float] = (0.0, 40.0)
+    backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
+    background_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 2 * FADE_S or self.rate < 2000:
+            raise ValueError(
+                f"a scene of {self.seconds} s at {self.rate} Hz is too short or too low: more than {2 * FADE_S} s, 2,000 Hz or more"
+            )
+
+
+def scene(rng: Rng, settings: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
+    """One soundscape `(sample,)` in [-1, 1] and its events, in order of time; look-alikes are listed under their own labels."""
+    bed, recorder = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
+    mixture, events = _compose(rng, settings, bed)
+    return recorder(rng, mixture), events
+
+
+def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
+    """A long recording as pieces that follow each other, with events timed from its start; one place, one recorder, memory of one scene.
+
+    Scenes are faded into one another over two seconds in which no event lies.
+    """
+    bed, recorder = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
+    total, fade = samples_at(seconds, settings.rate), samples_at(FADE_S, settings.rate)
+    ramp = np.sqrt(np.linspace(0, 1, fade))
+    tail = np.zeros(0)
+    done = 0
+    while done < total:
+        mixture, events = _compose(rng, settings, bed)
+        start_s = seconds_at(done, settings.rate)
+        if len(tail):
+            mixture[:fade] = mixture[:fade] * ramp + tail * ramp[::-1]
+        stop = min(len(mixture) - fade, total - done)
+        tail = mixture[-fade:]
+        kept = [_moved(event, start_s) for event in events if event.end_s <= seconds_at(stop, settings.rate)]
+        yield recorder(rng, mixture[:stop]), kept
+        done += stop
+
+
+def _moved(event: Event, by_s: float) -> Event:
+    return Event(event.label, event.start_s + by_s, event.end_s + by_s, event.low_hz, event.high_hz, event.flags)
+
+
+def _compose(rng: Rng, settings: SceneSettings, bed: Bed) -> tuple[Array, list[Event]]:
+    n = samples_at(settings.seconds, settings.rate)
+    noise = bed(rng, n)
+    mixture = noise.copy()
+    minutes = settings.seconds / 60
+    events: list[Event] = []
+    labels = list(LOOKALIKES)
+    weights = np.array([LOOKALIKES[label][1] for label in labels])
+    for label in rng.choice(labels, size=rng.poisson(settings.lookalikes_per_minute * minutes), p=weights / weights.sum()):
+        events += _place(rng, settings, (str(label), LOOKALIKES[label][0], settings.lookalike_db), noise, mixture)
+    # Events are measured against the look-alikes too: what nobody could hear is not asked for.
+    around = mixture.copy()
+    if rng.random() >= settings.empty_share:
+        for _ in range(rng.poisson(settings.rumbles_per_minute * minutes)):
+            events += _place(rng, settings, ("Rumble", rumble, settings.rumble_db), around, mixture)
+        for _ in range(rng.poisson(settings.gunshots_per_minute * minutes)):
+            events += _place(rng, settings, ("Gunshot", gunshot, settings.gunshot_db), around, mixture)
+    return mixture, sorted(events, key=lambda event: event.start_s)
+
+
+def _place(
+    rng: Rng, settings: SceneSettings, what: tuple[str, Callable[[Rng, int], Array], tuple[float, float]], noise: Array, mixture: Array
+) -> list[Event]:
+    """Add one sound to the mixture; nothing where it does not fit between the fades."""
+    label, maker, snr_range = what
+    rate, fade = settings.rate, samples_at(FADE_S, settings.rate)
+    snr_db = rng.uniform(*snr_range)
+    sound = maker(rng, rate)[: len(mixture) - 2 * fade]
+    faintest, loudest = DROP_DB.get(label, (10.0, 20.0))
+    start, stop = _extent(sound, rate, float(np.clip(snr_db, faintest, loudest)))
+    at = int(rng.integers(fade, len(mixture) - fade - len(sound) + 1))
+    low_hz, high_hz, gain = _gain(sound[start:stop], noise[at + start : at + stop], rate, snr_db)
+    mixture[at : at + len(sound)] += gain * sound
+    flags = frozenset({"marginal"}) if snr_db < MARGINAL_DB.get(label, -np.inf) else frozenset[str]()
+    return [Event(label, seconds_at(at + start, rate), seconds_at(at + stop, rate), low_hz, high_hz, flags | {f"snr_db={snr_db:.1f}"})]
+
+
+def _extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
+    """First and last sample at which the smoothed power is within `drop_db` of its peak."""
+    width = samples_at(ENVELOPE_S, rate)
+    cumulative = np.concatenate([np.zeros(1), np.cumsum(sound**2)])
+    edges = np.arange(0, len(sound) + width, width).clip(max=len(sound))
+    loud = np.flatnonzero(np.diff(cumulative[edges]) > cumulative[-1] * 1e-12 + np.diff(cumulative[edges]).max() * 10 ** (-drop_db / 10))
+    return int(edges[loud[0]]), int(edges[loud[-1] + 1])
+
+
+def _gain(sound: Array, noise: Array, rate: int, snr_db: float) -> tuple[float, float, float]:
+    """Band that holds 90 % of the energy, and the factor that brings the sound to the ratio in it."""
+    n = fft.next_fast_len(max(len(sound), rate), real=True)
+    energy = np.abs(fft.rfft(sound, n)) ** 2
+    share = np.cumsum(energy) / energy.sum()
+    low, high = int(np.searchsorted(share, 0.05)), int(np.searchsorted(share, 0.95))
+    low, high = max(0, low - 1), max(high, low + samples_at(4.0 * n / rate, 1))
+    taper = np.hanning(len(noise)) * np.sqrt(8 / 3)
+    floor = np.abs(fft.rfft(noise * taper, n)) ** 2
+    ratio = floor[low : high + 1].sum() / energy[low : high + 1].sum()
+    hz = rate / n
+    return low * hz, (high + 1) * hz, float(np.sqrt(10 ** (snr_db / 10) * ratio))
+
+
+def _draw_bed(rng: Rng, settings: SceneSettings) -> Bed:
+    """A place: the slope of its noise, its wind, its insects, its hum, and a real background where there are any."""
+    anchors_hz = np.log2([1, 4, 12, 30, 70, 150, 400, 900, 1500, 2000, 4000, 24000])
+    levels_db = np.cumsum(rng.normal(-5, 5, len(anchors_hz)))
+    gusting = rng.uniform(0, 10) * (rng.random() < 0.6)
+    gust_hz = rng.uniform(20, 120)
+    insects = [(rng.uniform(900, 0.48 * settings.rate), rng.uniform(20, 200), rng.uniform(0, 25)) for _ in range(rng.poisson(1.0))]
+    hum_hz = np.exp(rng.uniform(np.log(12), np.log(200))) if rng.random() < 0.25 else 0.0
+    real = rng.random() < settings.background_share and len(settings.backgrounds) > 0
+    background = settings.backgrounds[rng.integers(len(settings.backgrounds))] if real else None
+    mixed_db = rng.uniform(-30, 6)
+
+    def bed(rng: Rng, n: int) -> Array:
+        rate = settings.rate
+        noise = coloured_noise(rng, n, rate, lambda f: np.interp(np.log2(f), anchors_hz, levels_db))
+        noise /= noise.std()
+        wind = shaped(noise, rate, lambda f: -12 * np.maximum(np.log2(f / gust_hz), 0))
+        noise += wind * (10 ** (slow_curve(rng, n, max(2, 2 * n // rate), -gusting, gusting) / 20) - 1)
+        for centre_hz, width_hz, level_db in insects:
+            trill = coloured_noise(rng, n, rate, lambda f, c=centre_hz, w=width_hz: -3 * ((f - c) / w) ** 2)  # type: ignore[misc]
+            noise += trill / trill.std() * noise.std() * 10 ** ((level_db - 25) / 20) * slow_curve(rng, n, max(2, n // rate), 0.3, 1)
+        if hum_hz:
+            time_s = np.arange(n) / rate
+            for k in range(1, int(rng.integers(2, 8))):
+                noise += 0.05 * rng.uniform(0, 1) * np.sin(2 * np.pi * k * hum_hz * time_s + rng.uniform(0, 2 * np.pi))
+        if background is not None:
+            excerpt = _looped(rng, background, n)
+            noise = excerpt / (excerpt.std() + 1e-9) + 10 ** (mixed_db / 20) * noise
+        return noise
+
+    return bed
+
+
+def _looped(rng: Rng, background: NDArray[np.float32], n: int) -> Array:
+    """An excerpt of `n` samples from a random place, forwards and backwards in turn so that no seam clicks."""
+    there_and_back = np.concatenate([background, background[::-1]]).astype(float)
+    return np.take(there_and_back, np.arange(n) + rng.integers(len(there_and_back)), mode="wrap")
+
+
+def _draw_recorder(rng: Rng, rate: int) -> Callable[[Rng, Array], NDArray[np.float32]]:
+    """A recorder: its high-pass, its gain (now and then into clipping), its coder, its rounding to 16 bits."""
+    level_db = rng.uniform(-55, -22)
+    corner_hz = np.exp(rng.uniform(np.log(1), np.log(25)))
+    coder = rng.uniform(2, 10) if rng.random() < 0.12 else 0.0
+    offset = rng.normal(0, 0.003)
+
+    def recorder(rng: Rng, mixture: Array) -> NDArray[np.float32]:
+        heard = shaped(mixture, rate, lambda f: -12 * np.maximum(np.log2(corner_hz / f), 0)) if corner_hz > 2 else mixture
+        if coder:
+            heard = _coded(rng, heard, rate, coder)
+        # A robust level: the gain of a recorder does not follow one loud sound.
+        level = np.median(np.abs(heard)) / 0.6745
+        signal = heard / (level + 1e-12) * 10 ** (level_db / 20) + offset
+        return (np.round(np.clip(signal, -1, 1) * 32767) / 32768).astype(np.float32)
+
+    return recorder
+
+
+def _coded(rng: Rng, waveform: Array, rate: int, threshold_db: float) -> Array:
+    """What a coder at a low bit rate leaves: cells of time and frequency that are weaker than their surroundings are dropped."""
+    size = 512 if rng.random() < 0.5 else 256
+    _, _, cells = stft(waveform, rate, nperseg=size)
+    power = np.abs(cells) ** 2
+    level = power.mean(axis=1, keepdims=True)
+    kept = cells * (power > level * 10 ** (-threshold_db / 10) * rng.uniform(0.3, 2, size=(len(cells), 1)))
+    _, coded = istft(kept, rate, nperseg=size)
+    return np.asarray(coded[: len(waveform)], dtype=float)

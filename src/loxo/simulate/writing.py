@@ -1,0 +1,95 @@
+"""Soundscapes on disk: recordings with their tables, for tests and demonstration, and clip sets for training."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from loxo.annotations import write_events
+from loxo.dataset import Clip, write_clips
+from loxo.events import EVENT_LABELS, Event
+from loxo.recordings import find_recordings
+from loxo.simulate.scenes import SceneSettings, scene, soundscape
+from loxo.storage import replacing
+
+__all__ = ["load_backgrounds", "write_clip_set", "write_recording"]
+
+VALIDATION_SHARE = 0.1
+"""Share of scenes, and of real backgrounds, that are kept for validation."""
+
+
+def load_backgrounds(paths: Sequence[Path], rate: int) -> dict[str, NDArray[np.float32]]:
+    """Real recordings without rumbles or gunshots, by file name, mono at `rate`; to set simulated sounds into."""
+    backgrounds = {}
+    for path in find_recordings(paths):
+        waveform, own_rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
+        backgrounds[path.name] = np.asarray(soxr.resample(waveform.mean(axis=1), own_rate, rate), np.float32)
+    return backgrounds
+
+
+def write_recording(path: Path, settings: SceneSettings, seconds: float, seed: int) -> list[Event]:
+    """Write one soundscape and, beside it, its Raven table `<stem>.selections.txt`; returns its rumbles and gunshots.
+
+    The format is that of the path's suffix. Memory does not grow with `seconds`.
+    """
+    rng = np.random.default_rng(seed)
+    events: list[Event] = []
+    kind = path.suffix[1:].upper()
+    with replacing(path) as passing, soundfile.SoundFile(os.fspath(passing), "w", settings.rate, 1, subtype="PCM_16", format=kind) as out:
+        for piece, found in soundscape(rng, settings, seconds):
+            out.write(piece)
+            events += [event for event in found if event.label in EVENT_LABELS]
+    write_events(path.with_suffix(".selections.txt"), events, path.name)
+    return events
+
+
+def write_clip_set(
+    folder: Path, count: int, settings: SceneSettings, backgrounds: dict[str, NDArray[np.float32]], *, seed: int = 0, jobs: int = 1
+) -> Iterator[Clip]:
+    """Write `count` scenes as a clip set, yielding each clip as it is done; the manifest is written when all are.
+
+    A scene depends on the seed and its number alone. A tenth of the scenes are for validation, over backgrounds of their own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held_out = {name for name in backgrounds if zlib.crc32(name.encode()) % round(1 / VALIDATION_SHARE) == 0}
+    by_split = {
+        "train": replace(settings, backgrounds=tuple(wave for name, wave in backgrounds.items() if name not in held_out)),
+        "validation": replace(settings, backgrounds=tuple(wave for name, wave in backgrounds.items() if name in held_out)),
+    }
+    n_validation = round(count * VALIDATION_SHARE)
+    clips: list[Clip] = []
+    with ProcessPoolExecutor(jobs, initializer=_share, initargs=(by_split,)) as pool:
+        splits = ["validation"] * n_validation + ["train"] * (count - n_validation)
+        for clip in pool.map(partial(_write_scene, folder, seed), range(count), splits, chunksize=16):
+            clips.append(clip)
+            yield clip
+    write_clips(folder / "clips.parquet", clips)
+
+
+_settings: dict[str, SceneSettings] = {}
+
+
+def _share(by_split: dict[str, SceneSettings]) -> None:
+    """Hand the settings, with their backgrounds, to a worker once."""
+    _settings.update(by_split)
+
+
+def _write_scene(folder: Path, seed: int, index: int, split: str) -> Clip:
+    settings = _settings[split]
+    waveform, events = scene(np.random.default_rng([seed, index]), settings)
+    path = folder / split / f"{index:06d}.flac"
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as passing:
+        soundfile.write(os.fspath(passing), waveform, settings.rate, subtype="PCM_16", format="FLAC")
+    known = tuple(event for event in events if event.label in EVENT_LABELS)
+    return Clip(path, split, f"scene-{index:06d}", settings.seconds, settings.rate, known)

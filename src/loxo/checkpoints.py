@@ -1,0 +1,207 @@
+"""The model folder: all that detection needs to know of a model, in files that hold no code.
+
+    model.onnx            the network, features (batch, band, frame) -> scores (batch, class, frame), without the front end
+    spec.json             ModelSpec: labels, front end, context, decisions, and how it was trained
+    weights.safetensors   the weights by name, to train further
+    README.md             the model card
+
+Nothing is ever unpickled. A folder is written beside its place and renamed, so that a half-written model is never found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from loxo.events import EVENT_LABELS
+from loxo.spectrogram import FrontEnd
+
+if TYPE_CHECKING:
+    from loxo.models.abstract_model import AbstractModel
+
+__all__ = ["DEFAULT_MODEL", "Decision", "ModelError", "ModelSpec", "find_model", "load_spec", "packaged_models", "save_model"]
+
+DEFAULT_MODEL = "crnn"
+
+
+class ModelError(ValueError):
+    """A model that cannot be found or read; the message is one line with the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How the scores of one label become detections.
+
+    Args:
+        threshold: a detection holds at least one smoothed score that is not below it.
+        release: it reaches as far as scores are not below `release * threshold` (hysteresis).
+        smoothing_s: length of the mean that is taken over the scores.
+        minimum_s: shorter detections are dropped.
+        merge_gap_s: detections with a shorter gap between them are one.
+        low_hz, high_hz: where the label's energy is looked for when the band of a detection is measured.
+    """
+
+    threshold: float
+    release: float = 0.5
+    smoothing_s: float = 0.3
+    minimum_s: float = 0.0
+    merge_gap_s: float = 0.0
+    low_hz: float = 0.0
+    high_hz: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold <= 1.0 or not 0.0 < self.release <= 1.0:
+            raise ValueError(f"threshold {self.threshold} and release {self.release} must lie in (0, 1]")
+
+
+DECISIONS = {
+    "Rumble": Decision(0.5, smoothing_s=0.5, minimum_s=0.3, merge_gap_s=0.5, low_hz=7.0, high_hz=250.0),
+    "Gunshot": Decision(0.5, smoothing_s=0.2, minimum_s=0.2, merge_gap_s=0.3, low_hz=50.0, high_hz=1800.0),
+}
+"""Decisions before training has chosen thresholds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model takes and what it answers.
+
+    Args:
+        context_frames: frames at either side of those that are scored which the network is shown as well.
+        training: settings, versions and data hash of the run that made it.
+    """
+
+    name: str
+    version: str
+    front_end: FrontEnd = field(default_factory=FrontEnd)
+    labels: tuple[str, ...] = EVENT_LABELS
+    context_frames: int = 100
+    decisions: dict[str, Decision] = field(default_factory=lambda: dict(DECISIONS))
+    training: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if set(self.decisions) != set(self.labels):
+            raise ValueError(f"decisions for {sorted(self.decisions)} do not fit the labels {list(self.labels)}")
+
+
+def load_spec(folder: Path) -> ModelSpec:
+    """Read `spec.json` of a model folder.
+
+    Raises:
+        ModelError: if it is missing or not a specification.
+    """
+    path = folder / "spec.json"
+    try:
+        return TypeAdapter(ModelSpec).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}; a model is a folder with model.onnx and spec.json") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def packaged_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    root = Path(str(resources.files("loxo"))) / "packaged"
+    return {folder.name: folder for folder in sorted(root.iterdir()) if (folder / "spec.json").is_file()} if root.is_dir() else {}
+
+
+def find_model(name: str) -> Path:
+    """The folder of a packaged model by its name, or a model folder by its path.
+
+    Raises:
+        ModelError: if there is neither.
+    """
+    packaged = packaged_models()
+    if name in packaged:
+        return packaged[name]
+    if (Path(name) / "spec.json").is_file():
+        return Path(name)
+    raise ModelError(f"{name}: neither a packaged model ({', '.join(packaged)}) nor a folder with spec.json")
+
+
+def model_hash(folder: Path) -> str:
+    """A hash of what decides a model's answers: its network and its specification."""
+    digest = hashlib.sha256()
+    for name in ("model.onnx", "spec.json"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def save_model(model: AbstractModel, spec: ModelSpec, folder: Path, card: str) -> None:
+    """Export a trained model as a folder; an existing one is replaced whole."""
+    from safetensors.torch import save_file
+
+    temporary = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    export_network(model, temporary / "model.onnx")
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items() if not name.startswith("metrics.")}
+    save_file(weights, temporary / "weights.safetensors")
+    (temporary / "spec.json").write_text(json.dumps(asdict(spec), indent=2) + "\n", encoding="utf-8")
+    (temporary / "README.md").write_text(card, encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def load_weights(model: AbstractModel, folder: Path) -> None:
+    """Fill a model with the weights of a folder.
+
+    Raises:
+        ModelError: if they are not of this architecture and size.
+    """
+    from safetensors.torch import load_file
+
+    weights: Mapping[str, object] = load_file(folder / "weights.safetensors")
+    own = {name for name in model.state_dict() if not name.startswith("metrics.")}
+    if own != set(weights):
+        raise ModelError(f"{folder}: weights of another architecture; they differ in {sorted(own ^ set(weights))[:3]}")
+    model.load_state_dict(weights, strict=False)
+
+
+def export_network(model: AbstractModel, path: Path) -> None:
+    """Write the network as ONNX with free batch and frame axes; scores are probabilities."""
+    import contextlib
+    import io
+    import logging
+    import warnings
+
+    import torch
+
+    class Scores(torch.nn.Module):
+        def __init__(self, model: AbstractModel) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(self.model.network(features))
+
+    example = torch.zeros(2, model.front_end.n_bands, 3 * 64 + 1)
+    axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("frame")}
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        # The exporter warns of its own deprecated calls and prints its progress: nothing that a user can act on.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                Scores(model.cpu().eval()).eval(),
+                (example,),
+                path,
+                input_names=["features"],
+                output_names=["scores"],
+                dynamic_shapes=(axes,),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)

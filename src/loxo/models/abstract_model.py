@@ -1,0 +1,109 @@
+"""What every model shares: waveform in, scores out, the loss and its mask, the metrics, the optimiser.
+
+    waveform (batch, sample) --front end--> (batch, band, frame) --network--> logits (batch, class, frame)
+
+A model is its `network`; all else is here. Targets may have fewer bins than the network has frames: logits are then pooled by their
+maximum, since a second holds an event if any of its frames does. Targets that are NaN are in doubt and count nowhere.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.classification import BinaryAveragePrecision, BinaryF1Score
+
+from loxo.augment import Crop, CropSettings
+from loxo.events import EVENT_LABELS
+from loxo.spectrogram import FrontEnd
+from loxo.spectrogram.torch_face import TorchSpectrogram
+
+__all__ = ["AbstractModel", "OptimiserSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserSettings:
+    """AdamW with a linear warm-up and a cosine descent over `steps`."""
+
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warm_up_share: float = 0.05
+    positive_weight: float = 1.0
+
+
+class AbstractModel(lightning.LightningModule):
+    """Base of the models: a subclass builds `network` layers in `__init__` and defines `network`."""
+
+    def __init__(self, front_end: FrontEnd, optimiser: OptimiserSettings) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.optimiser = optimiser
+        self.crop: CropSettings | None = None
+        self.seed = 0
+        self.spectrogram = TorchSpectrogram(front_end)
+        self.metrics = nn.ModuleDict(
+            {
+                f"{name}_{label}": metric(ignore_index=-1)
+                for label in EVENT_LABELS
+                for name, metric in (("ap", BinaryAveragePrecision), ("f1", BinaryF1Score))
+            }
+        )
+
+    @abstractmethod
+    def network(self, features: Tensor) -> Tensor:
+        """Logits `(batch, class, frame)` of features `(batch, band, frame)`."""
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Scores `(batch, class, frame)` in [0, 1] of waveforms `(batch, sample)` at the front end's rate."""
+        return torch.sigmoid(self.network(self.spectrogram(waveform)))
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy over the targets that are not NaN."""
+        known = ~targets.isnan()
+        weight = torch.tensor(self.optimiser.positive_weight, device=logits.device)
+        return functional.binary_cross_entropy_with_logits(logits[known], targets[known], pos_weight=weight)
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Augment a training batch; what is drawn depends on the seed and the step alone."""
+        if not self.trainer.training or self.crop is None:
+            return batch
+        rng = np.random.default_rng([self.seed, self.global_step])
+        return Crop.draw(rng, batch[1].shape[-1], self.crop).apply(*batch)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        waveform, targets = batch
+        loss = self.loss(pooled(self.network(self.spectrogram(waveform)), targets.shape[-1]), targets)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        waveform, targets = batch
+        logits = pooled(self.network(self.spectrogram(waveform)), targets.shape[-1])
+        self.log("validation_loss", self.loss(logits, targets), prog_bar=True, sync_dist=True)
+        answers = torch.where(targets.isnan(), -1, (targets >= 0.5).long()).long()
+        for row, label in enumerate(EVENT_LABELS):
+            for name in ("ap", "f1"):
+                metric = self.metrics[f"{name}_{label}"]
+                metric.update(logits[:, row].sigmoid().flatten(), answers[:, row].flatten())
+                self.log(f"validation_{name}_{label}", metric, on_epoch=True, on_step=False)
+
+    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[dict[str, object]]]:
+        settings, steps = self.optimiser, int(self.trainer.estimated_stepping_batches)
+        decayed = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, max_lr=settings.learning_rate, total_steps=max(2, steps), pct_start=settings.warm_up_share, cycle_momentum=False
+        )
+        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+
+
+def pooled(logits: Tensor, bins: int) -> Tensor:
+    """Logits `(batch, class, frame)` as `(batch, class, bin)`: the highest of each bin's frames."""
+    return logits if logits.shape[-1] == bins else functional.adaptive_max_pool1d(logits, bins)

@@ -1,0 +1,79 @@
+"""The default model: separable convolutions over the picture, then a bidirectional GRU over time (after Cakir et al. 2017).
+
+The long-window bands and the short-window bands are two pictures of one time axis and go through a stack of convolutions each: lines of
+rumbles are sought in the one, edges of shots in the other. Frequency is halved by each layer, time is kept: one score a frame. Depthwise
+convolutions keep it small enough for an old laptop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from loxo.events import EVENT_LABELS
+from loxo.models.abstract_model import AbstractModel, OptimiserSettings
+from loxo.spectrogram import FrontEnd
+
+__all__ = ["CRNN", "CRNNSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class CRNNSettings:
+    """Channels of the convolutions of each stack, and the sizes of the two layers over time."""
+
+    channels: tuple[int, ...] = (16, 32, 48)
+    joined: int = 96
+    hidden: int = 64
+    dropout: float = 0.1
+
+
+class CRNN(AbstractModel):
+    """Scores `(batch, class, frame)` of waveforms `(batch, sample)`, one a frame of the front end."""
+
+    def __init__(
+        self, settings: CRNNSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
+    ) -> None:
+        settings = CRNNSettings() if settings is None else settings
+        super().__init__(FrontEnd() if front_end is None else front_end, OptimiserSettings() if optimiser is None else optimiser)
+        self.n_long = len(self.front_end.long.centres_hz) * self.front_end.long.per_frame
+        self.long_stack = stack(self.front_end.long.per_frame, settings.channels)
+        self.short_stack = stack(self.front_end.short.per_frame, settings.channels)
+        heights = [len(bands.centres_hz) for bands in (self.front_end.long, self.front_end.short)]
+        for _ in settings.channels:
+            heights = [-(-height // 2) for height in heights]
+        self.join = nn.Sequential(
+            nn.Conv1d(settings.channels[-1] * sum(heights), settings.joined, 1, bias=False),
+            nn.BatchNorm1d(settings.joined),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+        )
+        self.recurrent = nn.GRU(settings.joined, settings.hidden, batch_first=True, bidirectional=True)
+        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * settings.hidden, len(EVENT_LABELS)))
+
+    def network(self, features: Tensor) -> Tensor:
+        long = features[:, : self.n_long].unflatten(1, (self.front_end.long.per_frame, -1))
+        short = features[:, self.n_long :].unflatten(1, (self.front_end.short.per_frame, -1))
+        parts = [self.long_stack(long).flatten(1, 2), self.short_stack(short).flatten(1, 2)]
+        joined = self.join(torch.cat(parts, dim=1))
+        over_time, _ = self.recurrent(joined.transpose(1, 2))
+        logits: Tensor = self.head(over_time).transpose(1, 2)
+        return logits
+
+
+def stack(planes: int, channels: tuple[int, ...]) -> nn.Sequential:
+    """Convolutions `(batch, plane, band, frame)` -> `(batch, channel, band / 2 ** layers, frame)`; all but the first are separable."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(planes, channels[0], 3, stride=(2, 1), padding=1, bias=False),
+        nn.BatchNorm2d(channels[0]),
+        nn.ReLU(),
+    ]
+    for before, after in zip(channels[:-1], channels[1:], strict=True):
+        layers += [
+            nn.Conv2d(before, before, (3, 5), stride=(2, 1), padding=(1, 2), groups=before, bias=False),
+            nn.Conv2d(before, after, 1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(*layers)

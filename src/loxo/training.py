@@ -1,0 +1,276 @@
+"""From a configuration file to a model folder.
+
+A run is decided by its configuration, its data and its seed; all three are written beside the result: `config.yaml`, and in the model's
+`spec.json` the hash of the clip set's manifest and the versions of the libraries. The weights that are kept are a moving average over the
+last steps, which is steadier than any one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, Dataset
+
+from loxo.augment import CropSettings
+from loxo.checkpoints import DECISIONS, Decision, ModelSpec, save_model
+from loxo.dataset import AudioDataset, WindowSettings, read_clips
+from loxo.events import EVENT_LABELS
+from loxo.models import MODELS, AbstractModel, OptimiserSettings
+from loxo.spectrogram import FrontEnd
+
+__all__ = ["ConfigError", "TrainingConfig", "best_threshold", "read_config", "train"]
+
+Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used: one line with the file, the key and what was expected."""
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(Strict):
+    """Which architecture, and its settings where they are not the defaults."""
+
+    name: str = "crnn"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def known(cls, name: str) -> str:
+        if name not in MODELS:
+            raise ValueError(f"no such architecture; there are {', '.join(MODELS)}")
+        return name
+
+
+class DataConfig(Strict):
+    """The clip set, and the window of each clip that is seen."""
+
+    clips: Path
+    window_s: float = Field(30.0, gt=0)
+    keep_events: bool = False
+
+
+class TrainingConfig(Strict):
+    """All that decides a training run, together with its data."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig
+    front_end: FrontEnd = FrontEnd()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    crop: CropSettings = CropSettings()
+    decisions: dict[str, Decision] = Field(default_factory=lambda: dict(DECISIONS))
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1)
+    workers: int = Field(0, ge=0)
+    devices: int = Field(1, ge=1)
+    average_decay: float = Field(0.995, ge=0, lt=1)
+    gradient_clip: float = Field(1.0, gt=0)
+    seed: int = 0
+    output: Path = Path("runs/crnn")
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: if it is missing, not YAML, or a key is unknown or impossible.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TrainingConfig.model_validate(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}, not {first['input']!r}") from error
+
+
+class Windows(Dataset[Pair]):
+    """`AudioDataset` as torch's loader wants it."""
+
+    def __init__(self, dataset: AudioDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.dataset[index]
+
+
+class Epochs(Callback):
+    """Tells the dataset which epoch it is, so that its windows are drawn anew."""
+
+    def __init__(self, dataset: AudioDataset) -> None:
+        self.dataset = dataset
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.dataset.epoch = trainer.current_epoch
+
+
+class MetricLines(Callback):
+    """Appends the metrics of each epoch to `metrics.jsonl`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero and trainer.current_epoch == 0:
+            self.path.unlink(missing_ok=True)
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero:
+            values = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
+            with self.path.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps({"epoch": trainer.current_epoch, **values}) + "\n")
+
+
+def build_model(config: TrainingConfig) -> AbstractModel:
+    """The untrained model of a configuration."""
+    architecture, settings_class = MODELS[config.model.name]
+    settings = TypeAdapter(settings_class).validate_python(config.model.settings)
+    model = architecture(settings, config.front_end, config.optimiser)
+    model.crop, model.seed = config.crop, config.seed
+    return model
+
+
+def train(config: TrainingConfig, *, progress: bool = False) -> Path:
+    """Train as configured; returns the model folder, `<output>/model`."""
+    lightning.seed_everything(config.seed, verbose=False)
+    config.output.mkdir(parents=True, exist_ok=True)
+    (config.output / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    model = build_model(config)
+    sets = {split: _dataset(config, split) for split in ("train", "validation")}
+    callbacks: list[Callback] = [
+        Epochs(sets["train"]),
+        MetricLines(config.output / "metrics.jsonl"),
+        EMAWeightAveraging(decay=config.average_decay, use_buffers=True),
+        ModelCheckpoint(config.output / "checkpoints", filename="last"),
+    ]
+    trainer = lightning.Trainer(
+        max_epochs=config.epochs,
+        devices=config.devices,
+        strategy="ddp" if config.devices > 1 else "auto",
+        callbacks=[*callbacks, RichProgressBar()] if progress else callbacks,
+        logger=TensorBoardLogger(config.output, name="", version="tensorboard"),
+        gradient_clip_val=config.gradient_clip,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(model, _loader(config, sets["train"], shuffle=True), _loader(config, sets["validation"], shuffle=False))
+    folder = config.output / "model"
+    if trainer.is_global_zero:
+        _finish(config, model, sets["validation"], folder)
+    return folder
+
+
+def _dataset(config: TrainingConfig, split: str) -> AudioDataset:
+    grid = config.front_end.grid
+    window = WindowSettings(
+        rate=config.front_end.rate,
+        window_s=config.data.window_s,
+        event_bins=grid.frames(config.data.window_s),
+        fractional=True,
+        keep_events=config.data.keep_events,
+    )
+    clips = read_clips(config.data.clips, split)
+    if not clips:
+        raise ConfigError(f"{config.data.clips}: no clips of the split {split!r}; training needs some for train and for validation")
+    return AudioDataset(clips, window, random=split == "train", seed=config.seed)
+
+
+def _loader(config: TrainingConfig, dataset: AudioDataset, *, shuffle: bool) -> DataLoader[Pair]:
+    return DataLoader(Windows(dataset), config.batch_size, shuffle=shuffle, num_workers=config.workers, drop_last=shuffle)
+
+
+def _finish(config: TrainingConfig, model: AbstractModel, validation: AudioDataset, folder: Path) -> None:
+    """Choose thresholds on the validation clips and write the model folder."""
+    scores, targets = _predict(config, model.eval(), validation)
+    decisions = {}
+    figures: dict[str, dict[str, float]] = {}
+    for row, label in enumerate(EVENT_LABELS):
+        threshold, f1 = best_threshold(scores[row], targets[row])
+        fields = {name: getattr(config.decisions[label], name) for name in Decision.__dataclass_fields__}
+        decisions[label] = Decision(**{**fields, "threshold": round(threshold, 3)})
+        figures[label] = {"threshold": round(threshold, 3), "frame_f1": round(f1, 4)}
+    spec = ModelSpec(
+        name=config.model.name,
+        version=metadata.version("loxo"),
+        front_end=config.front_end,
+        decisions=decisions,
+        training={
+            "config": config.model_dump(mode="json"),
+            "clips_sha256": hashlib.sha256(config.data.clips.read_bytes()).hexdigest(),
+            "train_clips": len(read_clips(config.data.clips, "train")),
+            "validation": figures,
+            "versions": {name: metadata.version(name) for name in ("loxo", "torch", "pytorch-lightning", "numpy")},
+        },
+    )
+    save_model(model, spec, folder, model_card(spec, sum(p.numel() for p in model.parameters())))
+
+
+def _predict(config: TrainingConfig, model: AbstractModel, dataset: AudioDataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores and targets `(class, frame)` of all windows of a dataset."""
+    scores, targets = [], []
+    with torch.no_grad():
+        for waveform, target in _loader(config, dataset, shuffle=False):
+            scores.append(model(waveform).numpy())
+            targets.append(target.numpy())
+    joined = [np.concatenate(parts).swapaxes(0, 1).reshape(len(EVENT_LABELS), -1) for parts in (scores, targets)]
+    return joined[0], joined[1]
+
+
+def best_threshold(scores: NDArray[np.float32], targets: NDArray[np.float32]) -> tuple[float, float]:
+    """The score `(frame,)` above which F1 against targets of at least a half is highest, and that F1; targets that are NaN are left out.
+
+    Without a positive target there is nothing to choose by: 0.5 and an F1 of 0.
+    """
+    known = ~np.isnan(targets)
+    order = np.argsort(-scores[known], kind="stable")
+    positive = targets[known][order] >= 0.5
+    if not positive.any():
+        return 0.5, 0.0
+    found = np.cumsum(positive)
+    f1 = 2 * found / (np.arange(1, len(positive) + 1) + found[-1])
+    best = int(np.argmax(f1))
+    return float(np.clip(scores[known][order][best], 1e-3, 1.0)), float(f1[best])
+
+
+def model_card(spec: ModelSpec, parameters: int) -> str:
+    """What a user of the model must know, as Markdown."""
+    thresholds = "\n".join(f"- {label}: threshold {decision.threshold}" for label, decision in spec.decisions.items())
+    return f"""# {spec.name} {spec.version}
+
+Scores {" and ".join(spec.labels)} in frames of {spec.front_end.grid.frame_s:g} s of audio at {spec.front_end.rate} Hz; {parameters:,}
+parameters.
+
+Trained on {spec.training["train_clips"]} clips (manifest SHA-256 {str(spec.training["clips_sha256"])[:16]}); the whole configuration is in `spec.json`.
+
+{thresholds}
+"""

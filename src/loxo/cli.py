@@ -1,0 +1,247 @@
+"""The door: `loxo COMMAND`. Each command parses, calls one room, and prints.
+
+Exit status: 0 done, 1 nothing could be done, 2 wrong usage. An error is one line on standard error, never a traceback. Rooms are imported
+when their command runs, so that `loxo --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+if TYPE_CHECKING:
+    from loxo.checkpoints import Decision
+    from loxo.surveys import Outcome
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Finds forest-elephant rumbles and gunshots in long recordings.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class NothingDoneError(Exception):
+    """The command could do nothing; the message says why."""
+
+
+def main() -> None:
+    """Run a command; turn what users can mend into one line and an exit status."""
+    try:
+        app(standalone_mode=False)
+    except (TyperException, ValueError) as error:
+        _fail(error, 2)
+    except (OSError, NothingDoneError) as error:
+        _fail(error, 1)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; what was finished stays, and the same command goes on from there", 130)
+
+
+def _fail(error: object, status: int) -> None:
+    print(f"loxo: {' '.join(str(error).split())}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Option(help="Folder to write to.")],
+    hours: Annotated[float, typer.Option(help="Length of each recording.", min=0.003)] = 0.5,
+    recordings: Annotated[int, typer.Option(help="How many recordings.", min=1)] = 1,
+    clips: Annotated[int, typer.Option(help="Write a clip set of this many 30 s scenes instead, for training.", min=0)] = 0,
+    background: Annotated[
+        list[Path] | None, typer.Option(help="Real recordings without events to set sounds into; files or folders.")
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Samples a second of the recordings; clips have 4,000.", min=2000)] = 8000,
+    events_per_hour: Annotated[float, typer.Option(help="Rumbles, and gunshots, in an hour of the recordings.", min=0)] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sounds.", min=0)] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes that make clips.", min=1)] = 1,
+) -> None:
+    """Make recordings with known events, and their Raven tables; or a clip set for training."""
+    from loxo.simulate import SceneSettings
+    from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording
+
+    output.mkdir(parents=True, exist_ok=True)
+    if clips:
+        settings = SceneSettings()
+        loaded = load_backgrounds(background or [], settings.rate)
+        with _progress() as bar:
+            for _ in bar.track(write_clip_set(output, clips, settings, loaded, seed=seed, jobs=jobs), total=clips, description="clips"):
+                pass
+        print(f"{clips} clips with {len(loaded)} real backgrounds in {output}")
+        return
+    per_minute = events_per_hour / 60
+    loaded = load_backgrounds(background or [], rate)
+    settings = SceneSettings(
+        rate=rate, seconds=60.0, rumbles_per_minute=per_minute, gunshots_per_minute=per_minute, backgrounds=tuple(loaded.values())
+    )
+    for number in range(recordings):
+        path = output / f"sim{number + 1:02d}_20260101_{number % 24:02d}0000.flac"
+        events = write_recording(path, settings, hours * 3600, seed + number)
+        print(f"{path}: {hours:g} h, {len(events)} events")
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Option(help="Configuration file, for example configs/crnn.yaml.")],
+) -> None:
+    """Train a model from a configuration file."""
+    try:
+        from loxo.training import read_config
+        from loxo.training import train as run
+    except ModuleNotFoundError as error:
+        raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
+
+    print(run(read_config(config), progress=sys.stdout.isatty()))
+
+
+@app.command()
+def detect(
+    recordings: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    output: Annotated[Path, typer.Option(help="Folder for the tables.")],
+    model: Annotated[str, typer.Option(help="A packaged model (see `loxo models`) or a model folder.")] = "crnn",
+    threshold: Annotated[list[str] | None, typer.Option(help="LABEL=X with X in (0, 1]; higher is stricter.")] = None,
+    formats: Annotated[str, typer.Option("--format", help="Any of raven,audacity,csv,parquet.")] = "raven,parquet",
+    channel: Annotated[int | None, typer.Option(help="Channel of recordings with several, from 1; else their mean.", min=1)] = None,
+    timezone: Annotated[str | None, typer.Option(help="Of the times in file names, for example Africa/Brazzaville.")] = None,
+    threads: Annotated[int, typer.Option(help="Processor threads; 0 means all.", min=0)] = 0,
+    draw: Annotated[bool, typer.Option(help="Draw each recording, with its detections boxed.")] = False,
+    force: Annotated[bool, typer.Option(help="Do again what is already done with the same settings.")] = False,
+) -> None:
+    """Find rumbles and gunshots; write a Raven table for each recording."""
+    from loxo.checkpoints import find_model
+    from loxo.recordings import find_recordings
+    from loxo.scoring import Scorer
+    from loxo.surveys import Survey, SurveySettings, run_survey
+
+    folder = find_model(model)
+    scorer = Scorer(folder, threads=threads)
+    settings = SurveySettings(
+        decisions=_decisions(scorer.spec.decisions, threshold or []),
+        formats=_formats(formats),
+        channel=None if channel is None else channel - 1,
+        timezone=_zone(timezone),
+    )
+    files = find_recordings(recordings)
+    if not files:
+        raise NothingDoneError(f"no recordings in {', '.join(map(str, recordings))}; .wav, .flac, .ogg, .mp3 and .aiff are read")
+    survey = Survey(scorer, folder, settings, output)
+    if draw:
+        from loxo.report import draw_recording
+
+        survey.look = lambda path, scores, found: draw_recording(path, found, output, scores=scores)
+    with _progress() as bar:
+        task = bar.add_task("recordings", total=len(files))
+
+        def tell(outcome: Outcome) -> None:
+            bar.console.print(_line(outcome), highlight=False, soft_wrap=True)
+            bar.advance(task)
+
+        outcomes = run_survey(survey, files, force=force, each=tell)
+    _close(outcomes, output)
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.skipped:
+        return f"skipped  {outcome.recording}: {outcome.skipped}"
+    counts = ", ".join(f"{sum(d.label == label for d in outcome.detections)} {label}" for label in ("Rumble", "Gunshot"))
+    notes = "".join(f"; {note}" for note in outcome.damage)
+    return f"{'as before' if outcome.resumed else 'done     '}  {outcome.recording}: {counts} in {outcome.seconds / 3600:.2f} h{notes}"
+
+
+def _close(outcomes: list[Outcome], output: Path) -> None:
+    import json
+
+    run = json.loads((output / "run.json").read_text(encoding="utf-8"))
+    done = sum(not outcome.skipped for outcome in outcomes)
+    hours = run["audio_seconds"] / 3600
+    print(
+        f"{done} of {len(outcomes)} recordings, {hours:.2f} h in {run['wall_seconds']:.1f} s ({run['times_real_time']:,.0f} x real time) on {run['device']}"
+    )
+    print(f"tables in {output}" + ("" if done == len(outcomes) else f", what was skipped in {output / 'skipped.tsv'}"))
+    if not done:
+        raise NothingDoneError("no recording could be read; the reasons are above")
+
+
+def _decisions(defaults: dict[str, Decision], thresholds: list[str]) -> dict[str, Decision]:
+    decisions = dict(defaults)
+    for text in thresholds:
+        label, _, value = text.partition("=")
+        if label not in decisions:
+            raise typer.BadParameter(f"--threshold {text}: the label is not one of {', '.join(decisions)}; write LABEL=X, as in Rumble=0.6")
+        try:
+            decisions[label] = replace(decisions[label], threshold=float(value))
+        except ValueError as error:
+            raise typer.BadParameter(f"--threshold {text}: {value!r} is not a number in (0, 1]") from error
+    return decisions
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    from loxo.surveys import FORMATS
+
+    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [part for part in chosen if part not in FORMATS]
+    if unknown or not chosen:
+        raise typer.BadParameter(f"--format {text}: {', '.join(unknown) or 'nothing'} is not one of {', '.join(FORMATS)}")
+    return chosen
+
+
+def _zone(name: str | None):  # type: ignore[no-untyped-def]
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise typer.BadParameter(f"--timezone {name}: no such zone; write it as in Africa/Brazzaville") from error
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
+    detections: Annotated[Path, typer.Option(help="Table of detections, or the output folder of `loxo detect`.")],
+    json: Annotated[Path, typer.Option(help="Where to write all figures.")],
+    audio_seconds: Annotated[float | None, typer.Option(help="Length of all recordings together, where no run.json says it.")] = None,
+    label: Annotated[str | None, typer.Option(help="Label of truth tables that name none.")] = None,
+) -> None:
+    """Compare detections with true events: precision, recall, F1, false positives per hour."""
+    from rich.console import Console
+
+    from loxo.evaluation import evaluate_paths, notices, summary_table, write_json
+
+    evaluation = evaluate_paths(truth, detections, audio_seconds=audio_seconds, label=label)
+    write_json(evaluation, json)
+    console = Console()
+    console.print(summary_table(evaluation))
+    for notice in notices(evaluation):
+        console.print(notice, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def models() -> None:
+    """List the packaged models."""
+    from loxo.checkpoints import load_spec, packaged_models
+
+    for name, folder in packaged_models().items():
+        spec = load_spec(folder)
+        thresholds = ", ".join(f"{label} {decision.threshold:g}" for label, decision in spec.decisions.items())
+        print(
+            f"{name} {spec.version}: {spec.front_end.rate} Hz, frames of {spec.front_end.grid.frame_s:g} s, thresholds {thresholds}; {folder}"
+        )
+
+
+def _progress():  # type: ignore[no-untyped-def]
+    """A bar with rate and time left, silent when nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(soft_wrap=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

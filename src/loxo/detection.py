@@ -1,0 +1,101 @@
+"""From scores to detections, as pure functions of arrays.
+
+For each label: a running mean smooths the scores; a detection is a run of frames above the **release** level that holds at least one
+above the **threshold** (hysteresis, as edge detectors use it since Canny 1986, so that a call that dips in the middle stays one); runs
+with a short gap are merged; short ones are dropped. The score of a detection is the highest smoothed score in it. Its band is where the
+spectrogram rises above the floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loxo.checkpoints import Decision
+from loxo.events import Detection
+from loxo.scoring import Scores
+from loxo.spectrogram import FrontEnd
+
+__all__ = ["detect", "drop_short", "frequency_extent", "hysteresis", "merge_gaps", "smooth"]
+
+Runs = NDArray[np.int64]
+"""Runs of frames `(run, 2)`: first frame, and the one after the last."""
+
+BAND_SHARE = 0.3
+"""A band belongs to a detection where its mean rise is at least this share of the strongest band's."""
+
+
+def smooth(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Centred mean over `width` frames `(frame,)`; over what there is at the ends. Even widths count as the next odd one."""
+    reach = width // 2
+    cumulative = np.concatenate(([0.0], np.cumsum(scores, dtype=np.float64)))
+    frames = np.arange(len(scores))
+    last, first = np.minimum(frames + reach + 1, len(scores)), np.maximum(frames - reach, 0)
+    mean: NDArray[np.float32] = ((cumulative[last] - cumulative[first]) / (last - first)).astype(np.float32)
+    return mean
+
+
+def hysteresis(scores: NDArray[np.float32], threshold: float, release: float) -> Runs:
+    """Runs of scores `(frame,)` not below `release` that hold one not below `threshold`."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], scores >= release, [False])).astype(np.int8)))
+    runs = edges.reshape(-1, 2)
+    if len(runs) == 0:
+        return runs
+    # reduceat takes the maximum from each index to the next; only the segments that start a run are of interest.
+    peaks = np.maximum.reduceat(np.append(scores, 0.0), runs.ravel())[::2]
+    return runs[peaks >= threshold]
+
+
+def merge_gaps(runs: Runs, gap: int) -> Runs:
+    """Sorted runs, those with at most `gap` frames between them joined."""
+    if len(runs) == 0:
+        return runs
+    apart = runs[1:, 0] - runs[:-1, 1] > gap
+    return np.column_stack((runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]))
+
+
+def drop_short(runs: Runs, minimum: int) -> Runs:
+    """The runs of at least `minimum` frames."""
+    return runs[runs[:, 1] - runs[:, 0] >= minimum]
+
+
+def frequency_extent(rise: NDArray[np.floating], centres_hz: NDArray[np.float64], low_hz: float, high_hz: float) -> tuple[float, float]:
+    """Lowest and highest band whose rise `(band,)` over the floor is a good share of the strongest, within `[low_hz, high_hz]`.
+
+    The limits themselves where nothing rises.
+    """
+    inside = (centres_hz >= low_hz) & (centres_hz <= high_hz)
+    if not inside.any() or rise[inside].max() <= 0:
+        return low_hz, high_hz
+    strong = centres_hz[inside & (rise >= BAND_SHARE * rise[inside].max())]
+    half_band = np.diff(np.unique(centres_hz[inside])).min(initial=np.inf) / 2
+    half_band = half_band if np.isfinite(half_band) else 0.0
+    return float(max(0.0, strong.min() - half_band)), float(strong.max() + half_band)
+
+
+def detect(scores: Scores, front_end: FrontEnd, labels: tuple[str, ...], decisions: Mapping[str, Decision]) -> list[Detection]:
+    """Detections of one recording, in order of time."""
+    found = []
+    for column, label in enumerate(labels):
+        decision = decisions[label]
+        smoothed = smooth(scores.values[:, column], scores.grid.frames(decision.smoothing_s))
+        runs = hysteresis(smoothed, decision.threshold, decision.release * decision.threshold)
+        runs = drop_short(merge_gaps(runs, scores.grid.frames(decision.merge_gap_s)), scores.grid.frames(decision.minimum_s))
+        for first, last in runs.tolist():
+            start_s, end_s = scores.grid.start_s(first), min(scores.grid.start_s(last), scores.duration_s)
+            low_hz, high_hz = _band(scores, front_end, decision, first, last)
+            found.append(Detection(label, start_s, end_s, low_hz, high_hz, float(smoothed[first:last].max())))
+    return sorted(found, key=lambda detection: (detection.start_s, detection.label))
+
+
+def _band(scores: Scores, front_end: FrontEnd, decision: Decision, first: int, last: int) -> tuple[float, float]:
+    """Band of a detection, from the kept features of its frames."""
+    kept = slice(*np.searchsorted(scores.feature_frames, (first, last)))
+    features = scores.features[kept].astype(np.float32)
+    if len(features) == 0:
+        return decision.low_hz, decision.high_hz
+    columns = front_end.band_centres_hz
+    low, high = frequency_extent(features.mean(axis=0), columns, decision.low_hz, decision.high_hz)
+    return round(low, 1), round(high, 1)

@@ -1,0 +1,76 @@
+"""The rules of `loxo.metrics` as they are worded: every event against every detection, every pairing tried. Slow, and easy to check by eye.
+
+Returns are `(found, missed, true, false, left_out)`, sets of indices (of seconds under `per_second`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from loxo.events import Event, overlap_s
+
+__all__ = ["Cases", "Pairing", "best_pairing", "cases", "finds", "meets", "overlap10", "per_second", "shared_s"]
+
+Cases = tuple[set[int], set[int], set[int], set[int], set[int]]
+Pairing = tuple[tuple[int, int], ...]
+GRACE_S = 1e-6
+
+
+def shared(event: Event, detection: Event) -> float:
+    return overlap_s((event.start_s, event.end_s), (detection.start_s, detection.end_s))
+
+
+def finds(event: Event, detection: Event) -> bool:
+    return shared(event, detection) > 0 and shared(event, detection) >= event.duration_s / 10 - GRACE_S
+
+
+def meets(event: Event, detection: Event) -> bool:
+    inside = event.start_s - GRACE_S <= detection.start_s and detection.end_s <= event.end_s + GRACE_S
+    return finds(event, detection) or (inside and shared(event, detection) > 0)
+
+
+def overlap10(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
+    found = {e for e, event in enumerate(events) if not event.marginal and any(finds(event, d) for d in detections)}
+    true = {d for d, detection in enumerate(detections) if any(meets(e, detection) for e in events if not e.marginal)}
+    return cases(events, detections, found, true)
+
+
+def best_pairing(events: Sequence[Event], detections: Sequence[Event]) -> Pairing:
+    """The pairing with the most pairs and, among those, the most shared time (to the microsecond)."""
+    return max(pairings(events, detections), key=lambda pairing: (len(pairing), round(shared_s(events, detections, pairing), 6)))
+
+
+def shared_s(events: Sequence[Event], detections: Sequence[Event], pairing: Pairing) -> float:
+    return math.fsum(shared(events[e], detections[d]) for e, d in pairing)
+
+
+def pairings(events: Sequence[Event], detections: Sequence[Event], e: int = 0, taken: Pairing = ()) -> Iterator[Pairing]:
+    if e == len(events):
+        yield taken
+        return
+    yield from pairings(events, detections, e + 1, taken)
+    for d, detection in enumerate(detections):
+        if not events[e].marginal and finds(events[e], detection) and d not in {other for _, other in taken}:
+            yield from pairings(events, detections, e + 1, (*taken, (e, d)))
+
+
+def cases(events: Sequence[Event], detections: Sequence[Event], found: set[int], true: set[int]) -> Cases:
+    missed = {e for e, event in enumerate(events) if not event.marginal} - found
+    left_out = {d for d, detection in enumerate(detections) if {e.marginal for e in events if meets(e, detection)} == {True}}
+    return found, missed, true, set(range(len(detections))) - true - left_out, left_out
+
+
+def per_second(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
+    last = math.ceil(max((item.end_s for item in (*events, *detections)), default=0))
+    found, missed, false, left_out = set[int](), set[int](), set[int](), set[int]()
+    for second in range(last):
+        certain, marginal, detected = (
+            any(overlap_s((second, second + 1), (item.start_s, item.end_s)) > GRACE_S for item in items)
+            for items in ([e for e in events if not e.marginal], [e for e in events if e.marginal], detections)
+        )
+        if certain:
+            (found if detected else missed).add(second)
+        elif detected:
+            (left_out if marginal else false).add(second)
+    return found, missed, found, false, left_out

@@ -24,6 +24,10 @@ class CropSettings:
     share: float = 0.5
     shortest: float = 0.15
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.share <= 1.0 or not 0.0 < self.shortest <= 1.0:
+            raise ValueError(f"share {self.share} must lie in [0, 1] and shortest part {self.shortest} in (0, 1]")
+
 
 @dataclass(frozen=True, slots=True)
 class Crop:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -25,9 +24,24 @@ from loxo.events import EVENT_LABELS
 from loxo.spectrogram import FrontEnd
 
 if TYPE_CHECKING:
+    import torch
+
     from loxo.models.abstract_model import AbstractModel
 
-__all__ = ["DEFAULT_MODEL", "Decision", "ModelError", "ModelSpec", "find_model", "load_spec", "packaged_models", "save_model"]
+__all__ = [
+    "DECISIONS",
+    "DEFAULT_MODEL",
+    "Decision",
+    "ModelError",
+    "ModelSpec",
+    "explained",
+    "find_model",
+    "load_spec",
+    "load_weights",
+    "model_hash",
+    "packaged_models",
+    "save_model",
+]
 
 DEFAULT_MODEL = "crnn"
 
@@ -103,8 +117,16 @@ def load_spec(folder: Path) -> ModelSpec:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; a model is a folder with model.onnx and spec.json") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ModelError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ModelError(f"{path}: {explained(error)}; mend it, or take the folder anew from where it was trained") from error
+
+
+def explained(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line: the path of its key, what was expected, and the value."""
+    first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] not in {"missing", "value_error", "json_invalid", "unexpected_keyword_argument", "extra_forbidden"}:
+        message += f", not {first['input']!r}"
+    return ": ".join([".".join(map(str, first["loc"])), message] if first["loc"] else [message])
 
 
 def packaged_models() -> dict[str, Path]:
@@ -124,7 +146,7 @@ def find_model(name: str) -> Path:
         return packaged[name]
     if (Path(name) / "spec.json").is_file():
         return Path(name)
-    raise ModelError(f"{name}: neither a packaged model ({', '.join(packaged)}) nor a folder with spec.json")
+    raise ModelError(f"{name}: neither a packaged model ({', '.join(packaged) or 'there are none'}) nor a folder with spec.json")
 
 
 def model_hash(folder: Path) -> str:
@@ -139,12 +161,13 @@ def save_model(model: AbstractModel, spec: ModelSpec, folder: Path, card: str) -
     """Export a trained model as a folder; an existing one is replaced whole."""
     from safetensors.torch import save_file
 
+    from loxo.models.exporting import export_network
+
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     export_network(model, temporary / "model.onnx")
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items() if not name.startswith("metrics.")}
-    save_file(weights, temporary / "weights.safetensors")
+    save_file(_weights(model), temporary / "weights.safetensors")
     (temporary / "spec.json").write_text(json.dumps(asdict(spec), indent=2) + "\n", encoding="utf-8")
     (temporary / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -155,53 +178,23 @@ def load_weights(model: AbstractModel, folder: Path) -> None:
     """Fill a model with the weights of a folder.
 
     Raises:
-        ModelError: if they are not of this architecture and size.
+        ModelError: if they are missing, or not of this architecture and size.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    weights: Mapping[str, object] = load_file(folder / "weights.safetensors")
-    own = {name for name in model.state_dict() if not name.startswith("metrics.")}
-    if own != set(weights):
-        raise ModelError(f"{folder}: weights of another architecture; they differ in {sorted(own ^ set(weights))[:3]}")
+    path = folder / "weights.safetensors"
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read as weights: {error}; a model folder that training wrote has them") from error
+    own = _weights(model)
+    differing = sorted(own.keys() ^ weights.keys()) or sorted(name for name in own if own[name].shape != weights[name].shape)
+    if differing:
+        raise ModelError(f"{path}: weights of another architecture or size; they differ in {', '.join(differing[:3])}")
     model.load_state_dict(weights, strict=False)
 
 
-def export_network(model: AbstractModel, path: Path) -> None:
-    """Write the network as ONNX with free batch and frame axes; scores are probabilities."""
-    import contextlib
-    import io
-    import logging
-    import warnings
-
-    import torch
-
-    class Scores(torch.nn.Module):
-        def __init__(self, model: AbstractModel) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, features: torch.Tensor) -> torch.Tensor:
-            return torch.sigmoid(self.model.network(features))
-
-    example = torch.zeros(2, model.front_end.n_bands, 3 * 64 + 1)
-    axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("frame")}
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        # The exporter warns of its own deprecated calls and prints its progress: nothing that a user can act on.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                Scores(model.cpu().eval()).eval(),
-                (example,),
-                path,
-                input_names=["features"],
-                output_names=["scores"],
-                dynamic_shapes=(axes,),
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        logger.setLevel(level)
+def _weights(model: AbstractModel) -> dict[str, torch.Tensor]:
+    """All that was learnt, by name; what the metrics have counted is not."""
+    return {name: tensor.contiguous() for name, tensor in model.state_dict().items() if not name.startswith("metrics.")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,10 @@ import typer
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from rich.progress import Progress
+
     from loxo.checkpoints import Decision
     from loxo.surveys import Outcome
 
@@ -36,7 +41,9 @@ def main() -> None:
     """Run a command; turn what users can mend into one line and an exit status."""
     try:
         app(standalone_mode=False)
-    except (TyperException, ValueError) as error:
+    except TyperException as error:
+        _fail(error.format_message(), 2)
+    except ValueError as error:
         _fail(error, 2)
     except (OSError, NothingDoneError) as error:
         _fail(error, 1)
@@ -135,13 +142,15 @@ def detect(
     if draw:
         from loxo.report import draw_recording
 
-        survey.look = lambda path, scores, found: draw_recording(path, found, output, scores=scores)
+        survey.draw = partial(draw_recording, channel=settings.channel)
     with _progress() as bar:
-        task = bar.add_task("recordings", total=len(files))
+        overall = bar.add_task("recordings", total=len(files))
+        within = bar.add_task("this one", total=None, audio=True)
+        survey.heard = lambda done_s, length_s: bar.update(within, completed=done_s, total=length_s)
 
         def tell(outcome: Outcome) -> None:
             bar.console.print(_line(outcome), highlight=False, soft_wrap=True)
-            bar.advance(task)
+            bar.advance(overall)
 
         outcomes = run_survey(survey, files, force=force, each=tell)
     _close(outcomes, output)
@@ -161,9 +170,8 @@ def _close(outcomes: list[Outcome], output: Path) -> None:
     run = json.loads((output / "run.json").read_text(encoding="utf-8"))
     done = sum(not outcome.skipped for outcome in outcomes)
     hours = run["audio_seconds"] / 3600
-    print(
-        f"{done} of {len(outcomes)} recordings, {hours:.2f} h in {run['wall_seconds']:.1f} s ({run['times_real_time']:,.0f} x real time) on {run['device']}"
-    )
+    speed = f"{run['wall_seconds']:.1f} s ({run['times_real_time']:,.0f} x real time) on {run['device']}"
+    print(f"{done} of {len(outcomes)} recordings, {hours:.2f} h in {speed}")
     print(f"tables in {output}" + ("" if done == len(outcomes) else f", what was skipped in {output / 'skipped.tsv'}"))
     if not done:
         raise NothingDoneError("no recording could be read; the reasons are above")
@@ -192,7 +200,7 @@ def _formats(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _zone(name: str | None):  # type: ignore[no-untyped-def]
+def _zone(name: str | None) -> ZoneInfo | None:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     if name is None:
@@ -209,7 +217,7 @@ def evaluate(
     detections: Annotated[Path, typer.Option(help="Table of detections, or the output folder of `loxo detect`.")],
     json: Annotated[Path, typer.Option(help="Where to write all figures.")],
     audio_seconds: Annotated[float | None, typer.Option(help="Length of all recordings together, where no run.json says it.")] = None,
-    label: Annotated[str | None, typer.Option(help="Label of truth tables that name none.")] = None,
+    label: Annotated[str | None, typer.Option(help="Label of tables that name none.")] = None,
 ) -> None:
     """Compare detections with true events: precision, recall, F1, false positives per hour."""
     from rich.console import Console
@@ -231,17 +239,39 @@ def models() -> None:
 
     for name, folder in packaged_models().items():
         spec = load_spec(folder)
+        takes = f"{spec.front_end.rate} Hz, frames of {spec.front_end.grid.frame_s:g} s"
         thresholds = ", ".join(f"{label} {decision.threshold:g}" for label, decision in spec.decisions.items())
-        print(
-            f"{name} {spec.version}: {spec.front_end.rate} Hz, frames of {spec.front_end.grid.frame_s:g} s, thresholds {thresholds}; {folder}"
-        )
+        print(f"{name} {spec.version}: {takes}, thresholds {thresholds}; {folder}")
 
 
-def _progress():  # type: ignore[no-untyped-def]
-    """A bar with rate and time left, silent when nobody watches."""
+def _progress() -> Progress:
+    """A bar with what is done, the time left, and nothing at all when nobody watches."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class RealTimeColumn(ProgressColumn):
+        """Seconds of audio a second, for the tasks that count seconds of audio."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f} x real time" if task.speed and task.fields.get("audio") else "")
 
     console = Console(soft_wrap=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), RealTimeColumn()),
+        *(TimeElapsedColumn(), TimeRemainingColumn()),
+    )
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+if __name__ == "__main__":
+    main()

@@ -70,11 +70,14 @@ def read_clips(manifest: Path, split: str | None = None) -> list[Clip]:
 
     Raises:
         FileNotFoundError: if there is no such manifest.
-        ValueError: if its columns are not those of a clip set.
+        ValueError: if it is not Parquet, or its columns are not those of a clip set.
     """
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest}: no clip set there; make one with `loxo simulate --clips`")
-    frame = pl.read_parquet(manifest)
+    try:
+        frame = pl.read_parquet(manifest)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{manifest}: not a Parquet file: {' '.join(str(error).split())[:200]}") from error
     missing = [name for name in SCHEMA if name not in frame.columns]
     if missing:
         raise ValueError(f"{manifest}: not the manifest of a clip set, it lacks the columns {', '.join(missing)}")
@@ -120,6 +123,9 @@ class AudioDataset:
 
     Args:
         random: draw the window anew for each epoch (`epoch` is set by the training loop); else always the middle of the clip.
+
+    Raises:
+        ValueError: from an item whose file is missing, damaged or at another rate than its clip set says.
     """
 
     def __init__(self, clips: list[Clip], settings: WindowSettings, *, random: bool = False, seed: int = 0) -> None:
@@ -136,8 +142,7 @@ class AudioDataset:
         clip, settings = self.clips[index], self.settings
         start = self._start(clip, index)
         size = samples_at(settings.window_s, clip.rate)
-        waveform, _ = soundfile.read(os.fspath(clip.path), size, start, dtype="float32", always_2d=True, fill_value=0.0)
-        mono = waveform.mean(axis=1)
+        mono = _read_mono(clip, start, size)
         if clip.rate != settings.rate:
             mono = soxr.resample(mono, clip.rate, settings.rate)
         mono = _fitted(mono, samples_at(settings.window_s, settings.rate))
@@ -158,6 +163,18 @@ class AudioDataset:
             low, high = min(max(0, first), room), min(room, samples_at(middle_s, clip.rate))
             return int(rng.integers(low, max(low, high) + 1))
         return int(rng.integers(room + 1))
+
+
+def _read_mono(clip: Clip, start: int, size: int) -> NDArray[np.float32]:
+    """Mean of the channels `(sample,)`, filled up with silence beyond the clip's end."""
+    try:
+        waveform, rate = soundfile.read(os.fspath(clip.path), size, start, dtype="float32", always_2d=True, fill_value=0.0)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{clip.path}: {error.error_string} The clip set names it; make the set anew") from error
+    if rate != clip.rate:
+        raise ValueError(f"{clip.path}: {rate} samples a second where the clip set says {clip.rate}; make the set anew")
+    mono: NDArray[np.float32] = waveform.mean(axis=1)
+    return mono
 
 
 def _fitted(waveform: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -62,17 +62,18 @@ def drop_short(runs: Runs, minimum: int) -> Runs:
 
 
 def frequency_extent(rise: NDArray[np.floating], centres_hz: NDArray[np.float64], low_hz: float, high_hz: float) -> tuple[float, float]:
-    """Lowest and highest band whose rise `(band,)` over the floor is a good share of the strongest, within `[low_hz, high_hz]`.
+    """Where the bands `(band,)` rise over the floor by a good share of the strongest one, within `[low_hz, high_hz]`.
 
-    The limits themselves where nothing rises.
+    A band reaches half-way to its neighbours. The limits themselves where nothing rises.
     """
     inside = (centres_hz >= low_hz) & (centres_hz <= high_hz)
     if not inside.any() or rise[inside].max() <= 0:
         return low_hz, high_hz
     strong = centres_hz[inside & (rise >= BAND_SHARE * rise[inside].max())]
-    half_band = np.diff(np.unique(centres_hz[inside])).min(initial=np.inf) / 2
-    half_band = half_band if np.isfinite(half_band) else 0.0
-    return float(max(0.0, strong.min() - half_band)), float(strong.max() + half_band)
+    centres = np.unique(centres_hz[inside])
+    edges = np.concatenate(([low_hz], (centres[1:] + centres[:-1]) / 2, [high_hz]))
+    lowest, highest = np.searchsorted(centres, (strong.min(), strong.max()))
+    return float(edges[lowest]), float(edges[highest + 1])
 
 
 def detect(scores: Scores, front_end: FrontEnd, labels: tuple[str, ...], decisions: Mapping[str, Decision]) -> list[Detection]:

@@ -230,7 +230,9 @@ def _read_detections(folder: Path, run: _Run, label: str | None) -> Annotations:
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """The result as `loxo evaluate` writes it; figures without a meaning are null."""
     return {
-        "classes": {label: _class_json(evaluation, label) for label in EVENT_LABELS},
+        "classes": {label: {rule: asdict(evaluation.score(label, rule)) for rule in RULES} for label in EVENT_LABELS},
+        "marginal_events": {label: _marginal(evaluation, label) for label in EVENT_LABELS},
+        "by_recording": {label: _by_recording(evaluation, label) for label in EVENT_LABELS},
         "audio_seconds": evaluation.audio_seconds,
         "recordings": list(evaluation.recordings),
         "refused": list(evaluation.refused),
@@ -239,14 +241,17 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _class_json(evaluation: Evaluation, label: str) -> dict[str, Any]:
-    marginal = sum(row.event.marginal for judged in evaluation.recordings.values() for row in judged[label].truth)
+def _marginal(evaluation: Evaluation, label: str) -> int:
+    return sum(row.event.marginal for judged in evaluation.recordings.values() for row in judged[label].truth)
+
+
+def _by_recording(evaluation: Evaluation, label: str) -> dict[str, dict[str, Any]]:
+    """The main figures of each rule, for each recording."""
     by_recording: dict[str, dict[str, Any]] = {name: {} for name in evaluation.recordings}
     for rule in RULES:
         for name, figures in evaluation.score_by_recording(label, rule).items():
             by_recording[name][rule] = {key: getattr(figures, key) for key in _BRIEF}
-    rules = {rule: asdict(evaluation.score(label, rule)) for rule in RULES}
-    return {**rules, "marginal_events": marginal, "by_recording": by_recording}
+    return by_recording
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:

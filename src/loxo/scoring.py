@@ -7,9 +7,8 @@
                                     [ c |  window  | c ]
 
 A frame's score depends on the frames within the network's context, and their floors on the half minute around those. Both are always
-given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what the recurrent
-layer still remembers across its
-context: below 1e-3. At the ends of a recording nothing is invented: the network sees what there is.
+given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what a recurrent
+layer still remembers across its context: below 1e-3. At the ends of a recording nothing is invented: the network sees what there is.
 
 The features of frames that may belong to a detection are kept (`Scores.features`), so that its band can be measured without reading the
 recording again.
@@ -34,6 +33,8 @@ __all__ = ["Scorer", "Scores", "feature_cores", "stream_log_bands"]
 
 Array = NDArray[np.float32]
 
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+"""What may run the network, the first that is there."""
 CORE_FRAMES = 6000
 """Frames scored at a time (10 min): large against the context that is computed twice, small against memory."""
 WINDOW_FRAMES = 500
@@ -75,7 +76,9 @@ class Scorer:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self.session = ort.InferenceSession(folder / "model.onnx", options, providers=ort.get_available_providers())
+            self.session = ort.InferenceSession(
+                folder / "model.onnx", options, providers=[p for p in PROVIDERS if p in ort.get_available_providers()]
+            )
         except Exception as error:  # onnxruntime raises classes of its own that share no public base
             raise ModelError(f"{folder / 'model.onnx'}: {' '.join(str(error).split())[:200]}") from error
 

@@ -22,13 +22,17 @@ from importlib import metadata
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loxo.annotations import AUDACITY_SUFFIX, detections_frame, distinct_stems, write_audacity, write_csv, write_parquet, write_raven
 from loxo.checkpoints import Decision, model_hash
 from loxo.detection import detect
 from loxo.events import Detection
-from loxo.recordings import Damage, RecordingError, SampleCheck, open_recording
-from loxo.scoring import Scorer, Scores
+from loxo.recordings import Damage, Recording, SampleCheck, open_recording
+from loxo.scoring import Scorer
 from loxo.storage import replacing
+from loxo.timeline import seconds_at
 
 __all__ = ["FORMATS", "Outcome", "Survey", "SurveySettings", "run_survey"]
 
@@ -75,8 +79,10 @@ class Survey:
     model: Path
     settings: SurveySettings
     output: Path
-    look: Callable[[Path, Scores, Sequence[Detection]], None] | None = None
-    """Called with each recording that was scored, to draw it."""
+    draw: Callable[[Path, Sequence[Detection], Path], None] | None = None
+    """Draws a recording with its detections to a picture, `<stem>.png` beside its table."""
+    heard: Callable[[float, float], None] | None = None
+    """Told of the progress within a recording: seconds read, and its length."""
 
     @property
     def journal(self) -> Path:
@@ -119,19 +125,27 @@ class Survey:
             key = self.key(path)
             recording = open_recording(path, self.settings.timezone)
             check = SampleCheck()
-            blocks = recording.blocks(self.scorer.spec.front_end.rate, channel=self.settings.channel, check=check)
-            keep_above = min(d.release * d.threshold for d in self.settings.decisions.values())
-            scores = self.scorer.score(blocks, keep_above=keep_above)
+            keep_above = min(decision.release * decision.threshold for decision in self.settings.decisions.values())
+            scores = self.scorer.score(self._blocks(recording, check), keep_above=keep_above)
         except (OSError, ValueError) as error:
             return Outcome(path.as_posix(), "", skipped=" ".join(str(error).split()))
         damage = tuple(map(_described, (*recording.header_damage, *check.damage())))
         found = detect(scores, self.scorer.spec.front_end, self.scorer.spec.labels, self.settings.decisions)
         self._write(path, name, found)
-        if self.look is not None:
-            self.look(path, scores, found)
+        if self.draw is not None:
+            self.draw(path, found, self.output / f"{name}.png")
         start = recording.start_time.isoformat() if recording.start_time else None
         table = f"{name}{ENDINGS['raven']}" if "raven" in self.settings.formats else ""
         return Outcome(path.as_posix(), key, table, round(scores.duration_s, 6), start, tuple(found), damage)
+
+    def _blocks(self, recording: Recording, check: SampleCheck) -> Iterator[NDArray[np.float32]]:
+        rate = self.scorer.spec.front_end.rate
+        samples = 0
+        for block in recording.blocks(rate, channel=self.settings.channel, check=check):
+            yield block
+            samples += len(block)
+            if self.heard is not None:
+                self.heard(seconds_at(samples, rate), recording.duration_s)
 
     def _write(self, path: Path, name: str, found: Sequence[Detection]) -> None:
         for form in self.settings.formats:

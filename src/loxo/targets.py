@@ -18,6 +18,9 @@ __all__ = ["coverage", "events_from_targets", "targets_from_events"]
 
 Targets = NDArray[np.float32]
 
+ROUNDING_S = 1e-9
+"""Shorter covers are the rounding of decimal seconds (0.4 s against 4 bins of 1.4 s / 14), not sound."""
+
 
 def coverage(intervals: Sequence[Interval], start_s: float, window_s: float, bins: int) -> Targets:
     """Share `(bin,)` of each bin of `[start_s, start_s + window_s)` that the union of the intervals covers."""
@@ -25,6 +28,7 @@ def coverage(intervals: Sequence[Interval], start_s: float, window_s: float, bin
     covered = np.zeros(bins)
     for first_s, last_s in union(list(intervals)):
         covered += np.maximum(0.0, np.minimum(edges[1:], last_s) - np.maximum(edges[:-1], first_s))
+    covered[covered < ROUNDING_S] = 0.0
     return np.clip(covered * bins / window_s, 0.0, 1.0).astype(np.float32)
 
 

@@ -1,14 +1,14 @@
 """Soundscapes: a bed of noise, sounds set into it at known times and levels, and the recorder that hears them.
 
-The level of a sound is its **signal-to-noise ratio**: its mean power against that of the bed, both in the band that holds 90 % of the
-sound's energy, over the time at which it is within some decibels of its peak. That time is the event's extent too: a fainter sound is
-marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls that they can
+The level of a sound is its **signal-to-noise ratio**: its mean power against that of what surrounds it, both in the band that holds 90 %
+of the sound's energy, over the time at which it is within some decibels of its peak. That time is the event's extent too: a fainter sound
+is marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls that they can
 hardly see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,8 @@ Rng = np.random.Generator
 Bed = Callable[[Rng, int], Array]
 
 MARGINAL_DB = {"Rumble": 3.0, "Gunshot": 4.0}
+BODY_DB = 20.0
+"""How far below its peak a sound still counts for its signal-to-noise ratio."""
 DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 """How far below its peak a sound is still marked: at the faintest and at the loudest."""
 ENVELOPE_S = 0.04
@@ -39,12 +41,12 @@ class SceneSettings:
 
     rate: int = 4000
     seconds: float = 30.0
-    rumbles_per_minute: float = 2.0
-    gunshots_per_minute: float = 2.0
+    rumbles_per_minute: float = 2.5
+    gunshots_per_minute: float = 3.0
     lookalikes_per_minute: float = 5.0
     empty_share: float = 0.1
     rumble_db: tuple[float, float] = (0.0, 28.0)
-    gunshot_db: tuple[float, float] = (0.0, 40.0)
+    gunshot_db: tuple[float, float] = (0.0, 36.0)
     lookalike_db: tuple[float, float] = (0.0, 40.0)
     backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
     background_share: float = 0.5
@@ -117,11 +119,13 @@ def _place(
     rate, fade = settings.rate, samples_at(FADE_S, settings.rate)
     snr_db = rng.uniform(*snr_range)
     sound = maker(rng, rate)[: len(mixture) - 2 * fade]
-    faintest, loudest = DROP_DB.get(label, (10.0, 20.0))
-    start, stop = _extent(sound, rate, float(np.clip(snr_db, faintest, loudest)))
+    start, stop = _extent(sound, rate, BODY_DB)
     at = int(rng.integers(fade, len(mixture) - fade - len(sound) + 1))
     low_hz, high_hz, gain = _gain(sound[start:stop], noise[at + start : at + stop], rate, snr_db)
     mixture[at : at + len(sound)] += gain * sound
+    # A mean ratio of n dB is a peak of more; the mark ends where the sound is lost in the noise.
+    faintest, loudest = DROP_DB.get(label, (10.0, 20.0))
+    start, stop = _extent(sound, rate, float(np.clip(snr_db + 6, faintest, loudest)))
     flags = frozenset({"marginal"}) if snr_db < MARGINAL_DB.get(label, -np.inf) else frozenset[str]()
     return [Event(label, seconds_at(at + start, rate), seconds_at(at + stop, rate), low_hz, high_hz, flags | {f"snr_db={snr_db:.1f}"})]
 

@@ -86,15 +86,16 @@ def _harmonics(rng: Rng, f0: Array, rate: int, level_db: Callable[[Array], Array
 
 def rumble(rng: Rng, rate: int) -> Array:
     """An elephant's rumble, from a call at the clearing to the one line that is left of it kilometres away."""
-    close = rng.random() < 0.35
-    duration_s = _log_uniform(rng, 0.3, 2.5) if close and rng.random() < 0.4 else np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.8)
+    close = rng.random() < 0.45
+    short = close and rng.random() < 0.5
+    duration_s = _log_uniform(rng, 0.25, 2.5) if short else np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.8)
     n = samples_at(duration_s, rate)
     position = np.linspace(0, 1, n)
     peak = rng.beta(2.5, 3)
     arch = np.where(position < peak, position / peak, (1 - position) / (1 - peak))
     bend = rng.choice([rng.uniform(0.1, 0.5), rng.uniform(0.0, 0.12), rng.uniform(-0.2, 0.0)], p=[0.55, 0.35, 0.1])
-    drift = rng.uniform(-0.12, 0.12) * position
-    pitch_hz = _log_uniform(rng, 10, 45) if close else _log_uniform(rng, 9, 36)
+    drift = (rng.uniform(-0.6, 0.1) if short and rng.random() < 0.4 else rng.uniform(-0.12, 0.12)) * position
+    pitch_hz = _log_uniform(rng, 10, 55) if close else _log_uniform(rng, 9, 36)
     f0 = pitch_hz * (1 + bend * np.sin(0.5 * np.pi * arch) + drift) * (1 + slow_curve(rng, n, max(2, int(4 * duration_s)), -0.012, 0.012))
     formants = [(rng.uniform(25, 70), rng.uniform(20, 60)), (rng.uniform(80, 220), rng.uniform(40, 120))]
     gains = rng.uniform(0, 14), rng.uniform(0, 14)
@@ -108,12 +109,12 @@ def rumble(rng: Rng, rate: int) -> Array:
         return source + tract + low_pass_db(frequency, corner_hz, slope_db)
 
     voice = _harmonics(rng, f0, rate, level_db, limit_hz=min(700.0, 4 * corner_hz))
-    if rng.random() < 0.15:
+    if rng.random() < 0.2:
         line = rng.integers(1, 4)
         voice = np.sin(2 * np.pi * np.cumsum(line * f0 if line * pitch_hz < 60 else f0) / rate)
     if close and rng.random() < 0.5:
         breath = coloured_noise(rng, n, rate, lambda f: high_pass_db(f, 120, 12) + low_pass_db(f, rng.uniform(250, 700), 12))
-        voice += breath / breath.std() * voice.std() * 10 ** (rng.uniform(-20, -4) / 20)
+        voice += breath / breath.std() * voice.std() * 10 ** (rng.uniform(-20, 0) / 20)
     return voice * _swell(rng, n, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
 
 
@@ -130,16 +131,19 @@ def _reverberation(rng: Rng, rate: int, seconds: float, low_t60_s: float, high_t
     return out * rise * 10 ** (slow_curve(rng, n, max(4, int(seconds * 12)), -2.5, 2.5) / 20)
 
 
-def _blast(rng: Rng, rate: int, distance_km: float) -> Array:
-    """One shot at a distance: muzzle blast, scattered tail, echoes from the terrain, and for rifles a shock wave ahead."""
-    tail_s = rng.uniform(0.6, 3.5)
-    low_t60 = rng.uniform(0.7, 4.0)
+def _blast(rng: Rng, rate: int, distance_km: float, *, dry: bool) -> Array:
+    """One shot at a distance: muzzle blast, scattered tail, echoes from the terrain, and for rifles a shock wave ahead.
+
+    In the open there is next to nothing that scatters: a `dry` shot fades within tenths of a second.
+    """
+    tail_s = rng.uniform(0.15, 0.6) if dry else rng.uniform(0.6, 3.5)
+    low_t60 = rng.uniform(0.1, 0.6) if dry else rng.uniform(0.7, 4.0)
     tail = _reverberation(rng, rate, tail_s, low_t60, low_t60 * rng.uniform(0.25, 0.9), onset_s=0.02 * distance_km * rng.random())
     out = np.zeros(len(tail) + rate)
     lead = samples_at(rng.uniform(0, 0.4) * min(distance_km, 1.0), rate) if rng.random() < 0.3 else 0
     direct = rng.normal(size=max(4, samples_at(rng.uniform(0.002, 0.012), rate)))
     direct *= np.exp(-3 * np.linspace(0, 1, len(direct)))
-    strength = tail[: rate // 10].std() * rng.uniform(1, 10) / (0.2 + 3 * distance_km)
+    strength = tail[: rate // 10].std() * rng.uniform(0.5, 5) / (0.3 + 3 * distance_km)
     out[lead : lead + len(tail)] += tail
     out[lead : lead + len(direct)] += strength * np.sqrt(50 / len(direct)) * direct
     if lead:
@@ -151,9 +155,14 @@ def _blast(rng: Rng, rate: int, distance_km: float) -> Array:
 
 
 def gunshot(rng: Rng, rate: int) -> Array:
-    """A shot or a burst, 30 m to 3 km away: distance takes the highs, ground and microphone the lows, and the tail outlasts the blast."""
-    distance_km = _log_uniform(rng, 0.03, 3.0)
-    shot = _blast(rng, rate, distance_km)
+    """A shot or a burst, 30 m to 3 km away: distance takes the highs, the tail outlasts the blast.
+
+    Of the lows, soft ground takes what lies below some 200-600 Hz from sound that grazes it (Embleton 1996), and small microphones and
+    their filters take them too: forest recordings of shots often hold nothing below 400 Hz.
+    """
+    dry = rng.random() < 0.2
+    distance_km = _log_uniform(rng, 0.03, 0.3 if dry else 3.0)
+    shot = _blast(rng, rate, distance_km, dry=dry)
     if rng.random() < 0.12:
         gap = samples_at(rng.uniform(0.07, 0.16) if rng.random() < 0.6 else rng.uniform(0.25, 0.6), rate)
         times = np.cumsum(rng.integers(int(0.95 * gap), int(1.05 * gap) + 2, size=rng.integers(1, 7)))
@@ -161,8 +170,9 @@ def gunshot(rng: Rng, rate: int) -> Array:
         for at in [0, *times]:
             burst[at : at + len(shot)] += rng.uniform(0.7, 1.0) * shot
         shot = burst
-    corner_hz = min(1900.0, 2500 / (0.3 + distance_km) * rng.uniform(0.4, 1.6))
-    high_slope, low_hz, low_slope = rng.uniform(6, 24), _log_uniform(rng, 40, 350), rng.uniform(6, 24)
+    corner_hz = min(1900.0, 2500 / (0.3 + distance_km) * rng.uniform(0.4, 2.5))
+    high_slope, low_slope = rng.uniform(6, 24), rng.uniform(6, 40)
+    low_hz = _log_uniform(rng, 20, 120) if dry else _log_uniform(rng, 40, 700)
     peak_hz, peak_db, width = _log_uniform(rng, 150, 1200), rng.uniform(0, 10), rng.uniform(0.4, 1.2)
     return shaped(
         shot,
@@ -238,7 +248,7 @@ def _voice(rng: Rng, rate: int, pitch_hz: tuple[float, float], seconds: tuple[fl
     call = _harmonics(rng, f0, rate, lambda f: -6 * (np.log2(f / centre_hz) / width) ** 2, limit_hz=1900)
     hiss = coloured_noise(rng, n, rate, lambda f: -6 * (np.log2(f / centre_hz) / width) ** 2)
     call = call / (call.std() + 1e-12) + noise * hiss / hiss.std()
-    return call * _swell(rng, n, rng.uniform(0.03, 0.3), rng.uniform(0.1, 0.5))
+    return call * _swell(rng, n, rng.uniform(0.08, 0.3), rng.uniform(0.1, 0.5))
 
 
 def roar(rng: Rng, rate: int) -> Array:

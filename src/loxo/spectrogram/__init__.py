@@ -35,7 +35,7 @@ __all__ = ["SILENCE", "Bands", "FrontEnd", "band_tables", "filter_bank", "log_ba
 Array = NDArray[np.float32]
 
 SILENCE = 1e-13
-"""Power below which a band holds no sound: a hundredth of the rounding noise of 16-bit samples (1/12 of a squared step, 8e-11)."""
+"""Power below which a band holds no sound: about a thousandth of the rounding noise of 16-bit samples (1/12 of a squared step, 8e-11)."""
 CHUNK = 256
 """Frames that are transformed at a time: 256 windows of 1,600 floats stay in a core's cache."""
 
@@ -156,6 +156,8 @@ def log_bands(padded: Array, front_end: FrontEnd) -> Array:
     if rest or n_frames < 0:
         raise ValueError(f"{len(padded)} samples are not whole frames of {front_end.hop} and two margins of {front_end.margin}")
     out = np.empty((n_frames, front_end.n_bands), np.float32)
+    if n_frames == 0:
+        return out
     column = 0
     for bands in (front_end.long, front_end.short):
         width = len(bands.centres_hz) * bands.per_frame

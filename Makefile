@@ -1,0 +1,73 @@
+# One environment, .venv, made once: `make setup` puts the core there, `make test` adds training and the gates. Stamps inside it say
+# which locks it holds, so that a second run does nothing and a changed lock is installed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := .venv/core.stamp
+DEV := .venv/dev.stamp
+TORCH := torch==2.13.0
+# Recordings without events, files or folders, that `make model` sets its sounds into.
+BACKGROUNDS ?=
+
+# -qq leaves pip its errors. Modules are compiled when they are first imported: compiling all would be a third of the set-up.
+INSTALL := -m pip install -qq --disable-pip-version-check --no-compile
+FREEZE := -m pip freeze --all --exclude-editable --exclude pip
+
+.PHONY: help setup demo test check bench model lock clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: $(CORE) ## install what detection needs
+
+demo: $(CORE) ## simulate a recording, detect in it, compare with the truth
+	$(BIN)/loxo simulate --output demo/recordings --hours 0.5 --seed 7
+	$(BIN)/loxo detect demo/recordings --output demo/detections --draw
+	$(BIN)/loxo evaluate --truth demo/recordings --detections demo/detections --json demo/evaluation.json
+
+test: $(DEV) ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(DEV) ## lint, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(CORE) ## measure the memory of detection
+	$(BIN)/python benchmarks/memory.py
+
+model: $(DEV) ## train the packaged model anew
+	$(BIN)/loxo simulate --clips 12000 --output data/simulated --jobs 2 $(addprefix --background ,$(BACKGROUNDS))
+	$(BIN)/loxo train --config configs/crnn.yaml
+
+$(CORE): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loxo needs Python 3.11 or later: make PYTHON=python3.11")'
+	@echo 'installing the core into .venv'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python $(INSTALL) --requirement requirements.txt
+	@$(BIN)/python $(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.txt $(CORE)
+	@echo 'installing training and the gates into .venv'
+	@$(BIN)/python $(INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+LOCKS := build/locks
+lock: ## write the locks anew, from the ranges in pyproject.toml
+	rm -rf $(LOCKS)
+	$(PYTHON) -m venv $(LOCKS)/all
+	$(LOCKS)/all/bin/python $(INSTALL) $(TORCH) setuptools --editable '.[dev]'
+	$(LOCKS)/all/bin/python $(FREEZE) | sed 's/+cpu$$//' | LC_ALL=C sort -f > $(LOCKS)/all.txt
+	@! grep -E '^(nvidia|cuda|triton)' $(LOCKS)/all.txt || { echo 'make lock: pip took a CUDA build of torch; see CONTRIBUTING.md, Locks' >&2; false; }
+	$(PYTHON) -m venv $(LOCKS)/core
+	$(LOCKS)/core/bin/python $(INSTALL) --constraint $(LOCKS)/all.txt setuptools --editable .
+	$(LOCKS)/core/bin/python $(FREEZE) | LC_ALL=C sort -f > $(LOCKS)/core.txt
+	{ echo '# The core, and setuptools to install loxo itself: made by `make lock`, not by hand.'; cat $(LOCKS)/core.txt; } > requirements.txt
+	{ echo '# Training and the gates, with the CPU build of torch: made by `make lock`, not by hand.'; echo '-r requirements.txt'; \
+	  grep -vxFf $(LOCKS)/core.txt $(LOCKS)/all.txt; } > requirements-dev.txt
+
+clean: ## remove all that make made, except data and training runs
+	rm -rf .venv demo build dist .hypothesis .*_cache src/*.egg-info
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

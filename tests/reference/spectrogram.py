@@ -1,0 +1,77 @@
+"""The front end one frame, one band, one bin at a time: explicit sums in double precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loxo.spectrogram import SILENCE, Bands, FrontEnd
+
+Samples = NDArray[np.floating]
+
+
+def spectrogram(waveform: Samples, front_end: FrontEnd) -> NDArray[np.float64]:
+    """Bel above the floor `(band, frame)`."""
+    rows = [row for bands in (front_end.long, front_end.short) for row in zip(*frames(waveform, front_end, bands), strict=True)]
+    return np.array([above_floor(row, front_end.floor_frames) for row in rows])
+
+
+def frames(waveform: Samples, front_end: FrontEnd, bands: Bands) -> Iterator[list[float]]:
+    """Log power of all bands of each frame: of its first window, then of its second."""
+    part = front_end.hop // bands.per_frame
+    for frame in range(math.ceil(len(waveform) / front_end.hop)):
+        powers: list[float] = []
+        for window in range(bands.per_frame):
+            centre = frame * front_end.hop + window * part + part / 2
+            spectrum = power(excerpt(waveform, round(centre - bands.window / 2), bands.window))
+            powers += [banded(spectrum, band, bands, front_end.rate) for band in range(len(bands.centres_hz))]
+        yield [math.log10(max(value, SILENCE)) for value in powers]
+
+
+def excerpt(waveform: Samples, start: int, size: int) -> NDArray[np.float64]:
+    """Samples from `start`, silence where there are none."""
+    return np.array([waveform[k] if 0 <= k < len(waveform) else 0.0 for k in range(start, start + size)])
+
+
+def power(samples: NDArray[np.float64]) -> list[float]:
+    """Power of the windowed samples at each bin, by the sum that defines it."""
+    size = len(samples)
+    moments = np.arange(size)
+    hann = np.sin(np.pi * moments / size) ** 2
+    windowed = samples * hann / math.sqrt(sum(hann**2))
+    roots = np.exp(-2j * np.pi * moments / size)
+    return [float(abs(np.sum(windowed * roots[k * moments % size])) ** 2) for k in range(size // 2 + 1)]
+
+
+def banded(spectrum: list[float], band: int, bands: Bands, rate: int) -> float:
+    """Mean of the power under a triangle that falls to zero at the neighbours' centres, one bin away at least."""
+    centres = bands.centres_hz
+    bin_hz = rate / bands.window
+    below = centres[band] - centres[band - 1] if band > 0 else centres[1] - centres[0]
+    above = centres[band + 1] - centres[band] if band + 1 < len(centres) else centres[-1] - centres[-2]
+    total = weight = 0.0
+    for k, value in enumerate(spectrum):
+        offset = k * bin_hz - centres[band]
+        height = max(0.0, 1 - abs(offset) / max(bin_hz, below if offset < 0 else above))
+        total += height * value
+        weight += height
+    return total / weight
+
+
+def above_floor(row: tuple[float, ...], reach: int) -> list[float]:
+    heard = [value > math.log10(SILENCE) + 0.01 for value in row]
+    floor = running_mean(row, heard, reach)
+    cut = [min(pair) for pair in zip(row, floor, strict=True)]
+    floor = running_mean(cut, heard, reach)
+    return [min(5.0, max(-2.0, row[k] - floor[k])) if heard[k] else 0.0 for k in range(len(row))]
+
+
+def running_mean(row: tuple[float, ...] | list[float], heard: list[bool], reach: int) -> list[float]:
+    means = []
+    for frame in range(len(row)):
+        around = [row[k] for k in range(max(0, frame - reach), min(len(row), frame + reach + 1)) if heard[k]]
+        means.append(sum(around) / len(around) if around else 0.0)
+    return means

@@ -1,0 +1,288 @@
+"""Windows lie where they say, hold what they promise, and are drawn the same again from the same seed.
+
+Samples of the clips here say what they are: those of `clock` count them, those of `marked` are 1 within events and 0 elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from loxo.dataset import AudioDataset, Clip, WindowSettings, read_clips, write_clips
+from loxo.events import EVENT_LABELS, Event
+from loxo.timeline import samples_at
+
+Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+RATE = 1000
+SECONDS = 20.0
+WINDOW = WindowSettings(rate=RATE)
+DRAWS = st.tuples(st.integers(0, 2**31), st.integers(0, 100), st.integers(0, 3))
+"""Seed, epoch and index."""
+
+
+def saved(path: Path, samples: NDArray[np.floating], events: tuple[Event, ...] = (), rate: int = RATE) -> Clip:
+    """A clip of samples `(sample,)` or `(sample, channel)`, kept exactly."""
+    soundfile.write(os.fspath(path), samples.astype(np.float32), rate, subtype="FLOAT")
+    return Clip(path, "train", "a recording", len(samples) / rate, rate, events)
+
+
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A clip whose samples are their own numbers."""
+    return saved(tmp_path_factory.mktemp("clock") / "clock.wav", np.arange(SECONDS * RATE))
+
+
+def with_events(clip: Clip, events: list[Event]) -> Clip:
+    return Clip(clip.path, clip.split, clip.group, clip.seconds, clip.rate, tuple(events))
+
+
+def drawn(
+    clips: list[Clip], draw: tuple[int, int, int], window: WindowSettings = WINDOW
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    seed, epoch, index = draw
+    dataset = AudioDataset(clips, window, random=True, seed=seed)
+    dataset.epoch = epoch
+    return dataset[index]
+
+
+EVENTS = st.lists(
+    st.builds(
+        lambda label, start, half: Event(label, start / 500, min(SECONDS, (start + half) / 500)),
+        st.sampled_from(EVENT_LABELS),
+        st.integers(0, 9_990),
+        st.integers(1, 4_500),
+    ),
+    min_size=1,
+    max_size=4,
+)
+"""Events within the clip; they begin, end and have their middle on whole samples."""
+
+
+# ---- windows
+
+
+def test_an_item_is_what_training_expects(clock: Clip) -> None:
+    waveform, targets = AudioDataset([clock], WINDOW)[0]
+    assert (waveform.shape, targets.shape) == ((10_000,), (2, 10))
+    assert {waveform.dtype, targets.dtype} == {np.dtype(np.float32)}
+
+
+def test_items_make_a_batch(clock: Clip, tmp_path: Path) -> None:
+    short = saved(tmp_path / "short.wav", np.ones(3 * RATE))
+    dataset = AudioDataset([clock, short, clock], WindowSettings(rate=RATE, event_bins=40))
+    waveform, targets = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
+    assert (tuple(waveform.shape), tuple(targets.shape)) == ((3, 10_000), (3, 2, 40))
+
+
+def test_without_chance_the_window_is_the_middle_of_the_clip(clock: Clip) -> None:
+    dataset = AudioDataset([clock], WINDOW)
+    dataset.epoch = 7
+    np.testing.assert_array_equal(dataset[0][0], np.arange(5_000, 15_000))
+
+
+@given(DRAWS)
+def test_a_window_is_a_stretch_of_its_clip(clock: Clip, draw: tuple[int, int, int]) -> None:
+    waveform, _ = drawn([clock] * 4, draw)
+    first = int(waveform[0])
+    assert 0 <= first <= 10_000
+    np.testing.assert_array_equal(waveform, np.arange(first, first + 10_000))
+
+
+@given(DRAWS)
+def test_the_same_draw_gives_the_same_window(clock: Clip, draw: tuple[int, int, int]) -> None:
+    clips = [with_events(clock, [Event("Rumble", 8, 12)])] * 4
+    for once, again in zip(drawn(clips, draw), drawn(clips, draw), strict=True):
+        np.testing.assert_array_equal(once, again)
+
+
+def test_windows_change_with_seed_epoch_and_index_and_reach_both_ends(clock: Clip) -> None:
+    firsts = {
+        (seed, epoch, index): float(drawn([clock] * 4, (seed, epoch, index))[0][0])
+        for seed in range(4)
+        for epoch in range(8)
+        for index in range(4)
+    }
+    assert len(set(firsts.values())) > 0.9 * len(firsts)
+    assert min(firsts.values()) < 500
+    assert max(firsts.values()) > 9_500
+
+
+@given(EVENTS, DRAWS)
+def test_a_window_holds_the_middle_of_an_event(clock: Clip, events: list[Event], draw: tuple[int, int, int]) -> None:
+    waveform, _ = drawn([with_events(clock, events)] * 4, draw)
+    middles = [samples_at((event.start_s + event.end_s) / 2, RATE) for event in events]
+    assert any(waveform[0] <= middle <= waveform[-1] for middle in middles)
+
+
+def test_windows_need_not_hold_events(clock: Clip) -> None:
+    clip = with_events(clock, [Event("Gunshot", 0.0, 1.0)])
+    window = WindowSettings(rate=RATE, keep_events=False)
+    assert sum(bool(drawn([clip], (seed, 0, 0), window)[1].any()) for seed in range(60)) < 20
+    assert all(drawn([clip], (seed, 0, 0))[1].any() for seed in range(60))
+
+
+# ---- targets of the window that was drawn
+
+
+@given(events=EVENTS, draw=DRAWS, bins=st.sampled_from([1, 5, 10, 100]))
+def test_targets_are_those_of_the_sound_in_the_window(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Event], draw: tuple[int, int, int], bins: int
+) -> None:
+    rumbles = [Event("Rumble", event.start_s, event.end_s) for event in events]
+    on = np.zeros(samples_at(SECONDS, RATE))
+    for event in rumbles:
+        on[samples_at(event.start_s, RATE) : samples_at(event.end_s, RATE)] = 1.0
+    clip = saved(tmp_path_factory.getbasetemp() / "marked.wav", on, tuple(rumbles))
+    for fractional in (True, False):
+        waveform, targets = drawn([clip] * 4, draw, WindowSettings(rate=RATE, event_bins=bins, fractional=fractional))
+        shares = waveform.reshape(bins, -1).mean(axis=1)
+        np.testing.assert_allclose(targets[0], shares if fractional else shares > 0, atol=1e-6)
+        assert not targets[1].any()
+
+
+def test_doubt_reaches_the_targets(clock: Clip) -> None:
+    clip = with_events(clock, [Event("Rumble", 7.0, 9.0, flags=frozenset({"marginal"}))])
+    targets = AudioDataset([clip], WINDOW)[0][1]
+    assert np.flatnonzero(np.isnan(targets[0])).tolist() == [2, 3]
+
+
+# ---- clips that do not fit the window
+
+
+def test_a_short_clip_is_filled_up_with_silence_without_events(tmp_path: Path) -> None:
+    clip = saved(tmp_path / "short.wav", np.ones(3 * RATE), (Event("Rumble", 0.0, 3.0),))
+    for random in (False, True):
+        waveform, targets = AudioDataset([clip], WINDOW, random=random)[0]
+        np.testing.assert_array_equal(waveform, np.repeat([1.0, 0.0], [3 * RATE, 7 * RATE]))
+        np.testing.assert_array_equal(targets[0], [1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("rate", [500, 1536, 2000, 11_025, 44_100])
+def test_a_clip_at_another_rate_sounds_the_same(tmp_path: Path, rate: int) -> None:
+    clip = saved(tmp_path / "tone.wav", np.sin(2 * np.pi * 30 * np.arange(round(SECONDS * rate)) / rate), rate=rate)
+    waveform, _ = AudioDataset([clip], WINDOW)[0]
+    start_s = round(5.0 * rate) / rate
+    expected = np.sin(2 * np.pi * 30 * (start_s + np.arange(10_000) / RATE))
+    assert waveform.shape == (10_000,)
+    np.testing.assert_allclose(waveform[500:-500], expected[500:-500], atol=2e-3)
+
+
+def test_channels_are_heard_as_their_mean(tmp_path: Path) -> None:
+    left = np.arange(SECONDS * RATE)
+    clip = saved(tmp_path / "stereo.wav", np.column_stack((left, -left / 2)))
+    np.testing.assert_array_equal(AudioDataset([clip], WINDOW)[0][0], np.arange(5_000, 15_000) / 4)
+
+
+# ---- clip sets on disk
+
+NAMES = st.text("abz09 -é", min_size=1, max_size=8).map(str.strip).filter(bool)
+HZ = st.none() | st.floats(0, 4000)
+CLIPS = st.lists(
+    st.builds(
+        Clip,
+        path=NAMES.map(lambda name: Path("clips") / name),
+        split=st.sampled_from(["train", "validation", "test"]),
+        group=NAMES,
+        seconds=st.floats(0.01, 30),
+        rate=st.sampled_from([4000, 8000, 44_100]),
+        events=st.lists(
+            st.builds(
+                lambda label, start_s, length_s, low_hz, high_hz, flags: Event(label, start_s, start_s + length_s, low_hz, high_hz, flags),
+                st.sampled_from([*EVENT_LABELS, "Roar"]),
+                st.floats(-10, 30),
+                st.floats(0.01, 10),
+                HZ,
+                HZ,
+                st.sampled_from([frozenset[str](), frozenset({"marginal"})]),
+            ),
+            max_size=3,
+        ).map(tuple),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=50)
+@given(CLIPS)
+def test_a_clip_set_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, clips: list[Clip]) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    placed = [Clip(folder / clip.path, clip.split, clip.group, clip.seconds, clip.rate, clip.events) for clip in clips]
+    write_clips(folder / "clips.parquet", placed)
+    assert read_clips(folder / "clips.parquet") == placed
+    assert read_clips(folder / "clips.parquet", "test") == [clip for clip in placed if clip.split == "test"]
+
+
+def test_a_clip_set_can_be_moved(tmp_path: Path, clock: Clip) -> None:
+    (tmp_path / "here").mkdir()
+    write_clips(tmp_path / "here" / "clips.parquet", [Clip(tmp_path / "here" / "a" / "b.wav", "train", "r", 1.0, 4000, ())])
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert [clip.path for clip in read_clips(tmp_path / "there" / "clips.parquet")] == [tmp_path / "there" / "a" / "b.wav"]
+
+
+def one_line(error: pytest.ExceptionInfo[Exception], path: Path) -> str:
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_clip_set_is_told_with_the_way_to_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as error:
+        read_clips(tmp_path / "clips.parquet")
+    assert "loxo simulate" in one_line(error, tmp_path / "clips.parquet")
+
+
+def test_a_table_that_is_no_clip_set_is_told_by_what_it_lacks(tmp_path: Path) -> None:
+    pl.DataFrame({"path": ["a.wav"], "split": ["train"], "seconds": [1.0]}).write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match="lacks the columns group, rate, events") as error:
+        read_clips(tmp_path / "other.parquet")
+    one_line(error, tmp_path / "other.parquet")
+
+
+def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
+    (tmp_path / "clips.parquet").write_text("Selection\tView\n1\tSpectrogram\n")
+    with pytest.raises(ValueError, match="not a Parquet file") as error:
+        read_clips(tmp_path / "clips.parquet")
+    one_line(error, tmp_path / "clips.parquet")
+
+
+def test_a_clip_outside_the_folder_of_its_set_is_refused(tmp_path: Path, clock: Clip) -> None:
+    with pytest.raises(ValueError, match=r"clock\.wav"):
+        write_clips(tmp_path / "clips.parquet", [clock])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_that_is_gone_or_damaged_is_told(tmp_path: Path) -> None:
+    clip = saved(tmp_path / "clip.wav", np.zeros(100))
+    (tmp_path / "clip.wav").write_bytes(b"no sound")
+    with pytest.raises(ValueError, match="make the set anew") as error:
+        AudioDataset([clip], WINDOW)[0]
+    one_line(error, clip.path)
+    (tmp_path / "clip.wav").unlink()
+    with pytest.raises(ValueError, match="make the set anew") as error:
+        AudioDataset([clip], WINDOW)[0]
+    one_line(error, clip.path)
+
+
+def test_a_clip_at_another_rate_than_its_set_says_is_told(tmp_path: Path) -> None:
+    clip = saved(tmp_path / "clip.wav", np.zeros(4000), rate=4000)
+    with pytest.raises(ValueError, match="4000 samples a second where the clip set says 8000") as error:
+        AudioDataset([Clip(clip.path, "train", "r", 1.0, 8000, ())], WINDOW)[0]
+    one_line(error, clip.path)
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0}, {"window_s": 0.0}, {"window_s": -1.0}, {"event_bins": 0}])
+def test_windows_of_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        WindowSettings(**wrong)

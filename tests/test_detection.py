@@ -1,0 +1,249 @@
+"""Each step from scores to detections is its slow twin and keeps its laws; the whole chain never says more than was heard."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from loxo.checkpoints import Decision
+from loxo.detection import BAND_SHARE, detect, drop_short, frequency_extent, hysteresis, merge_gaps, smooth
+from loxo.events import EVENT_LABELS, Detection, overlap_s
+from loxo.scoring import Scores
+from loxo.spectrogram import FrontEnd
+from reference import detection as twin
+
+FRONT_END = FrontEnd()
+SIXTEENTHS = st.integers(0, 16).map(lambda part: part / 16)
+SCORES = st.lists(SIXTEENTHS, max_size=60).map(lambda values: np.array(values, np.float32))
+"""Scores on a coarse grid that floats hold exactly, so that thresholds are often met."""
+
+
+def pairs(runs: NDArray[np.int64]) -> list[twin.Run]:
+    return [(first, last) for first, last in runs.tolist()]
+
+
+def mirrored(runs: NDArray[np.int64], n_frames: int) -> NDArray[np.int64]:
+    return n_frames - runs[::-1, ::-1]
+
+
+@st.composite
+def sorted_runs(draw: st.DrawFn) -> NDArray[np.int64]:
+    """Runs in order with at least one frame between them."""
+    steps = draw(st.lists(st.integers(1, 8), max_size=12))
+    return np.cumsum(steps[: len(steps) // 2 * 2], dtype=np.int64).reshape(-1, 2)
+
+
+# ---- smoothing
+
+
+@given(SCORES, st.integers(0, 12))
+def test_smoothing_is_its_slow_twin(scores: NDArray[np.float32], width: int) -> None:
+    np.testing.assert_allclose(smooth(scores, width), twin.smooth(scores.tolist(), width), rtol=1e-6)
+
+
+@given(SCORES, st.integers(0, 12))
+def test_smoothing_favours_no_direction_and_leaves_no_range(scores: NDArray[np.float32], width: int) -> None:
+    smoothed = smooth(scores, width)
+    np.testing.assert_allclose(smooth(scores[::-1], width), smoothed[::-1], atol=1e-6)
+    assert smoothed.dtype == np.float32
+    assert len(scores) == 0 or scores.min() <= smoothed.min() <= smoothed.max() <= scores.max()
+
+
+def test_smoothing_over_one_frame_changes_nothing_and_even_widths_are_the_next_odd_one() -> None:
+    scores = np.random.default_rng(0).random(50, np.float32)
+    np.testing.assert_array_equal(smooth(scores, 1), scores)
+    np.testing.assert_array_equal(smooth(scores, 4), smooth(scores, 5))
+
+
+def test_smoothing_of_a_long_recording_stays_exact() -> None:
+    scores = np.tile(np.array([1.0, 0.0, 0.0, 0.0], np.float32), 250_000)
+    np.testing.assert_allclose(smooth(scores, 9)[-90:], smooth(scores[-100:], 9)[-90:], rtol=1e-6)
+
+
+# ---- hysteresis
+
+
+@given(SCORES, SIXTEENTHS, SIXTEENTHS)
+def test_hysteresis_is_its_slow_twin(scores: NDArray[np.float32], threshold: float, release: float) -> None:
+    assert pairs(hysteresis(scores, threshold, release)) == twin.hysteresis(scores.tolist(), threshold, release)
+
+
+@given(SCORES, SIXTEENTHS, SIXTEENTHS, SIXTEENTHS)
+def test_a_higher_threshold_finds_a_part_of_the_runs(scores: NDArray[np.float32], a: float, b: float, release: float) -> None:
+    assert set(pairs(hysteresis(scores, max(a, b), release))) <= set(pairs(hysteresis(scores, min(a, b), release)))
+
+
+@given(SCORES, SIXTEENTHS, SIXTEENTHS, SIXTEENTHS)
+def test_a_lower_release_makes_runs_longer(scores: NDArray[np.float32], threshold: float, a: float, b: float) -> None:
+    longer = pairs(hysteresis(scores, threshold, min(a, b)))
+    for first, last in pairs(hysteresis(scores, threshold, max(a, b))):
+        assert any(start <= first and last <= stop for start, stop in longer)
+
+
+@given(SCORES, SIXTEENTHS, SIXTEENTHS)
+def test_hysteresis_favours_no_direction(scores: NDArray[np.float32], threshold: float, release: float) -> None:
+    there = hysteresis(scores, threshold, release)
+    back = hysteresis(scores[::-1], threshold, release)
+    np.testing.assert_array_equal(mirrored(back, len(scores)), there)
+
+
+def test_a_dip_above_the_release_does_not_cut_a_call() -> None:
+    scores = np.array([0, 0.3, 0.9, 0.4, 0.8, 0.3, 0, 0.4, 0], np.float32)
+    assert pairs(hysteresis(scores, 0.7, 0.3)) == [(1, 6)]
+    assert pairs(hysteresis(scores, 0.7, 0.7)) == [(2, 3), (4, 5)]
+
+
+def test_a_run_may_touch_both_ends() -> None:
+    assert pairs(hysteresis(np.ones(4, np.float32), 0.5, 0.25)) == [(0, 4)]
+    assert pairs(hysteresis(np.zeros(0, np.float32), 0.5, 0.25)) == []
+
+
+# ---- merging and dropping
+
+
+@given(sorted_runs(), st.integers(0, 9))
+def test_merging_is_its_slow_twin(runs: NDArray[np.int64], gap: int) -> None:
+    assert pairs(merge_gaps(runs, gap)) == twin.merge_gaps(pairs(runs), gap)
+
+
+@given(sorted_runs(), st.integers(0, 9))
+def test_merged_runs_are_further_apart_than_the_gap_and_merging_again_changes_nothing(runs: NDArray[np.int64], gap: int) -> None:
+    merged = merge_gaps(runs, gap)
+    assert all(after[0] - before[1] > gap for before, after in pairwise(pairs(merged)))
+    np.testing.assert_array_equal(merge_gaps(merged, gap), merged)
+
+
+@given(sorted_runs(), st.integers(0, 12))
+def test_dropping_is_its_slow_twin_and_dropping_again_changes_nothing(runs: NDArray[np.int64], minimum: int) -> None:
+    kept = drop_short(runs, minimum)
+    assert pairs(kept) == twin.drop_short(pairs(runs), minimum)
+    np.testing.assert_array_equal(drop_short(kept, minimum), kept)
+
+
+# ---- bands
+
+
+@given(
+    rise=st.lists(st.integers(-8, 20).map(lambda part: part / 8), min_size=12, max_size=12),
+    limits_hz=st.tuples(st.integers(0, 60), st.integers(1, 60)),
+)
+def test_an_extent_holds_the_strong_bands_and_half_the_way_to_others(rise: list[float], limits_hz: tuple[int, int]) -> None:
+    low_hz, high_hz = limits_hz[0], limits_hz[0] + limits_hz[1]
+    centres_hz = np.array([10.0, 15, 20, 25, 30, 40, 50, 65, 90, 20, 30, 40])
+    strong = twin.strong_bands(rise, centres_hz.tolist(), low_hz, high_hz, BAND_SHARE)
+    low, high = frequency_extent(np.array(rise), centres_hz, low_hz, high_hz)
+    assert low_hz <= low <= high <= high_hz
+    within = {centre for centre in centres_hz.tolist() if low < centre < high}
+    if strong:
+        assert low <= strong[0] <= strong[-1] <= high
+        assert within <= {centre for centre in centres_hz.tolist() if strong[0] <= centre <= strong[-1]}
+    else:
+        assert (low, high) == (low_hz, high_hz)
+
+
+def test_the_extent_of_one_line_is_its_band() -> None:
+    centres_hz = FRONT_END.band_centres_hz
+    rise = np.where(centres_hz == 30.0, 1.0, 0.1)
+    assert frequency_extent(rise, centres_hz, 7.0, 250.0) == (28.75, 31.25)
+
+
+# ---- the whole
+
+
+@st.composite
+def scored(draw: st.DrawFn) -> Scores:
+    """Scores of a short recording whose last frame may not be full; features of the frames above 0.1 are kept."""
+    columns = draw(st.lists(st.tuples(SIXTEENTHS, SIXTEENTHS), max_size=50))
+    values = np.array(columns, np.float32).reshape(-1, 2)
+    frames = np.flatnonzero(values.max(axis=1, initial=0.0) > 0.1)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    features = rng.uniform(-1, 2, (len(frames), FRONT_END.n_bands)).astype(np.float16)
+    missing = draw(st.integers(0, FRONT_END.hop - 1))
+    return Scores(FRONT_END.grid, values, frames, features, max(0, len(values) * FRONT_END.hop - missing))
+
+
+DECISIONS = st.builds(
+    Decision,
+    threshold=st.integers(1, 16).map(lambda part: part / 16),
+    release=st.integers(1, 4).map(lambda part: part / 4),
+    smoothing_s=st.sampled_from([0.0, 0.1, 0.3, 0.5]),
+    minimum_s=st.sampled_from([0.0, 0.2, 0.5]),
+    merge_gap_s=st.sampled_from([0.0, 0.1, 0.4]),
+    low_hz=st.sampled_from([0.0, 7.0, 50.0]),
+    high_hz=st.sampled_from([120.0, 250.0, 1800.0]),
+)
+
+
+@given(scored(), st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, DECISIONS)))
+def test_detections_are_in_order_apart_inside_the_recording_and_loud_enough(scores: Scores, decisions: dict[str, Decision]) -> None:
+    found = detect(scores, FRONT_END, EVENT_LABELS, decisions)
+    assert [item.start_s for item in found] == sorted(item.start_s for item in found)
+    for item in found:
+        decision = decisions[item.label]
+        assert 0 <= item.start_s < item.end_s <= scores.duration_s
+        assert decision.threshold <= item.score <= 1.0
+        assert decision.low_hz <= item.low_hz <= item.high_hz <= decision.high_hz
+    for label in EVENT_LABELS:
+        for before, after in pairwise(item for item in found if item.label == label):
+            assert overlap_s((before.start_s, before.end_s), (after.start_s, after.end_s)) == 0
+
+
+@given(scored(), DECISIONS)
+def test_the_whole_is_the_steps_one_after_another(scores: Scores, decision: Decision) -> None:
+    frames = scores.grid.frames
+    for column, label in enumerate(EVENT_LABELS):
+        smoothed = smooth(scores.values[:, column], frames(decision.smoothing_s)).tolist()  # rounded as the steps see it
+        runs = twin.hysteresis(smoothed, decision.threshold, float(np.float32(decision.release * decision.threshold)))
+        runs = twin.drop_short(twin.merge_gaps(runs, frames(decision.merge_gap_s)), frames(decision.minimum_s))
+        expected = [(first / 10, max(smoothed[first:last])) for first, last in runs]
+        found = detect(scores, FRONT_END, EVENT_LABELS, dict.fromkeys(EVENT_LABELS, decision))
+        assert [(item.start_s, item.score) for item in found if item.label == label] == expected
+
+
+def scores_of(values: list[float], n_samples: int | None = None) -> Scores:
+    """Scores of Rumble alone, no features kept."""
+    column = np.array(values, np.float32)
+    length = len(values) * FRONT_END.hop if n_samples is None else n_samples
+    none = np.zeros(0, np.int64), np.zeros((0, FRONT_END.n_bands), np.float16)
+    return Scores(FRONT_END.grid, column[:, None], *none, length)
+
+
+def rumbles(scores: Scores, decision: Decision) -> list[Detection]:
+    return detect(scores, FRONT_END, ("Rumble",), {"Rumble": decision})
+
+
+def test_a_call_of_three_frames_is_one_detection_with_its_times() -> None:
+    plain = Decision(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0)
+    (found,) = rumbles(scores_of([0, 0, 0.375, 0.75, 0.5, 0]), plain)
+    assert found == Detection("Rumble", 0.2, 0.5, 7.0, 250.0, 0.75)
+
+
+def test_a_detection_in_the_last_frame_ends_with_the_recording() -> None:
+    (found,) = rumbles(scores_of([0, 0, 0.75], n_samples=801), Decision(0.5, smoothing_s=0.0))
+    assert (found.start_s, found.end_s) == (0.2, 801 / 4000)
+
+
+def test_short_detections_are_dropped_after_gaps_are_closed() -> None:
+    decision = Decision(0.5, smoothing_s=0.0, minimum_s=0.5, merge_gap_s=0.2)
+    scores = scores_of([1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0])
+    assert [(found.start_s, found.end_s) for found in rumbles(scores, decision)] == [(0.0, 0.5)]
+
+
+def test_the_band_of_a_detection_is_that_of_its_own_frames() -> None:
+    centres_hz = FRONT_END.band_centres_hz
+    line = np.where(centres_hz == 30.0, 2.0, 0.0)
+    elsewhere = np.where(centres_hz == 60.0, 5.0, 0.0)
+    scores = Scores(
+        FRONT_END.grid,
+        np.array([[0.2], [0.9], [0.9], [0.2]], np.float32),
+        np.arange(4),
+        np.array([elsewhere, line, line, elsewhere], np.float16),
+        4 * FRONT_END.hop,
+    )
+    (found,) = rumbles(scores, Decision(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0))
+    assert (found.low_hz, found.high_hz) == pytest.approx((28.8, 31.2), abs=0.05)

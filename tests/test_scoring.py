@@ -1,0 +1,243 @@
+"""Scores of a stream are those of the whole recording: nothing is lost, nothing depends on where it was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import loxo.scoring as room
+from loxo.checkpoints import ModelError, ModelSpec, save_model
+from loxo.models.crnn import CRNN, CRNNSettings
+from loxo.scoring import Scorer, Scores, feature_cores, stream_log_bands
+from loxo.spectrogram import FrontEnd, log_bands, spectrogram
+from reference import scoring as twin
+
+Array = NDArray[np.float32]
+
+FRONT_END = FrontEnd(floor_s=1.0)
+HOP = FRONT_END.hop
+REACH = 3
+"""Frames that the network sees at either side; it is shown one more."""
+SPEC = ModelSpec("moving mean", "1", FRONT_END, context_frames=REACH + 1)
+AWAY = 2 * FRONT_END.floor_frames + REACH + 2
+"""Frames from an end beyond which it is not felt: the floor twice, the network, and a window."""
+
+
+@pytest.fixture(autouse=True)
+def _small_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few seconds have many of them."""
+    monkeypatch.setattr(room, "CORE_FRAMES", 23)
+    monkeypatch.setattr(room, "WINDOW_FRAMES", 7)
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    folder = tmp_path_factory.mktemp("models") / "moving_mean"
+    twin.write_model(folder, SPEC, REACH)
+    return Scorer(folder, threads=1)
+
+
+@pytest.fixture(scope="session")
+def recurrent(tmp_path_factory: pytest.TempPathFactory) -> tuple[CRNN, Path]:
+    """A small model of the default architecture with chance weights, and its folder."""
+    torch.manual_seed(1)
+    model = CRNN(CRNNSettings(channels=(4, 6), joined=8, hidden=6), FRONT_END).eval()
+    with torch.no_grad():
+        next(model.head.parameters()).mul_(8)  # so that scores spread over [0, 1]
+    folder = tmp_path_factory.mktemp("models") / "recurrent"
+    save_model(model, ModelSpec("recurrent", "1", FRONT_END, context_frames=60), folder, "A model of a test.\n")
+    return model, folder
+
+
+def sound(n_samples: int, seed: int = 0) -> Array:
+    """Noise whose level changes a few times a second, so that scores change as well."""
+    rng = np.random.default_rng(seed)
+    knots = np.arange(0, n_samples + 3000, 1500)
+    level = 10 ** np.interp(np.arange(n_samples), knots, rng.uniform(-3, -0.5, len(knots)))
+    return np.asarray(level * rng.normal(size=n_samples), np.float32)
+
+
+def cut(waveform: Array, sizes: list[int]) -> Iterator[Array]:
+    """The waveform in blocks of these sizes, over and over."""
+    start, turn = 0, 0
+    while start < len(waveform):
+        yield waveform[start : start + sizes[turn % len(sizes)]]
+        start += sizes[turn % len(sizes)]
+        turn += 1
+
+
+SIZES = st.lists(st.integers(0, 9_000), min_size=1, max_size=4).filter(any)
+LENGTHS = st.integers(0, 30_000)
+
+
+# ---- all of the recording
+
+
+@settings(max_examples=40)
+@given(LENGTHS, SIZES, st.integers(0, 100))
+def test_scores_of_a_stream_are_those_of_the_whole(scorer: Scorer, n_samples: int, sizes: list[int], seed: int) -> None:
+    waveform = sound(n_samples, seed)
+    scores = scorer.score(cut(waveform, sizes))
+    assert scores.values.shape == (-(-n_samples // HOP), 2)
+    np.testing.assert_allclose(scores.values, twin.scores(waveform, FRONT_END, REACH), atol=1e-5)
+    assert (scores.n_samples, scores.duration_s) == (n_samples, n_samples / FRONT_END.rate)
+
+
+@settings(max_examples=20)
+@given(LENGTHS, SIZES)
+def test_blocks_of_any_size_give_the_same_scores(scorer: Scorer, n_samples: int, sizes: list[int]) -> None:
+    waveform = sound(n_samples)
+    np.testing.assert_allclose(scorer.score(cut(waveform, sizes)).values, scorer.score([waveform]).values, atol=1e-6)
+
+
+@pytest.mark.parametrize(("core", "window"), [(1, 1), (10, 3), (23, 40), (75, 75), (10_000, 500)])
+def test_cores_and_windows_of_any_size_give_the_same_scores(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, core: int, window: int
+) -> None:
+    waveform = sound(30_001)
+    expected = scorer.score([waveform]).values
+    monkeypatch.setattr(room, "CORE_FRAMES", core)
+    monkeypatch.setattr(room, "WINDOW_FRAMES", window)
+    np.testing.assert_allclose(scorer.score(cut(waveform, [5000])).values, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("blocks", [[], [np.zeros(0, np.float32)]])
+def test_an_empty_recording_has_no_scores(scorer: Scorer, blocks: list[Array]) -> None:
+    scores = scorer.score(blocks)
+    assert (scores.values.shape, scores.features.shape, scores.feature_frames.shape) == ((0, 2), (0, FRONT_END.n_bands), (0,))
+    assert scores.duration_s == 0
+
+
+@pytest.mark.parametrize("at_s", [0.1, 9.7])
+def test_the_first_and_the_last_second_are_heard(scorer: Scorer, at_s: float) -> None:
+    waveform = 0.01 * np.random.default_rng(0).standard_normal(40_000 - 150, np.float32)
+    start = round(at_s * FRONT_END.rate)
+    waveform[start : start + 800] *= 30
+    for column in scorer.score(cut(waveform, [7000])).values.T:
+        assert abs(int(column.argmax()) - start // HOP) <= REACH
+        assert column.max() > 0.6 > column[20:80].max()
+
+
+# ---- no place where it was cut
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 25), SIZES)
+def test_a_recording_that_begins_later_has_its_scores_earlier(scorer: Scorer, frames: int, sizes: list[int]) -> None:
+    waveform = sound(36_000)
+    whole, later = scorer.score([waveform]).values, scorer.score(cut(waveform[frames * HOP :], sizes)).values
+    np.testing.assert_allclose(later[AWAY:], whole[frames + AWAY :], atol=1e-6)
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 69))
+def test_two_halves_with_context_score_as_the_whole(scorer: Scorer, middle: int) -> None:
+    waveform = sound(70 * HOP - 33)
+    whole = scorer.score([waveform]).values
+    before = scorer.score([waveform[: (middle + AWAY) * HOP]]).values[:middle]
+    first = max(0, middle - AWAY)
+    after = scorer.score([waveform[first * HOP :]]).values[middle - first :]
+    np.testing.assert_allclose(np.concatenate((before, after)), whole, atol=1e-6)
+
+
+# ---- what is kept, and what is held
+
+
+@pytest.mark.parametrize("keep_above", [0.0, 0.45, 0.55, 1.0])
+def test_features_are_kept_where_a_score_is_above(scorer: Scorer, keep_above: float) -> None:
+    waveform = sound(40_000)
+    scores = scorer.score(cut(waveform, [6_000]), keep_above=keep_above)
+    kept = np.flatnonzero(scores.values.max(axis=1) > keep_above)
+    np.testing.assert_array_equal(scores.feature_frames, kept)
+    assert scores.features.dtype == np.float16
+    np.testing.assert_allclose(scores.features, spectrogram(waveform, FRONT_END).T[kept], atol=2e-3)  # half precision below 4 bel
+
+
+def counted(waveform: Array, size: int, seen: list[int]) -> Iterator[Array]:
+    """Blocks, and in `seen` how many samples were asked for so far."""
+    for block in cut(waveform, [size]):
+        seen.append(sum(seen[-1:]) + len(block))
+        yield block
+
+
+def test_blocks_are_asked_for_as_they_are_needed() -> None:
+    seen: list[int] = []
+    done = 0
+    for start, features, core in feature_cores(
+        stream_log_bands(counted(sound(200_000), 2_500, seen), FRONT_END), FRONT_END, SPEC.context_frames
+    ):
+        assert start == done
+        assert core.size <= room.CORE_FRAMES
+        assert len(features) == core.outer_stop <= room.CORE_FRAMES + 2 * SPEC.context_frames
+        done += core.size
+        ahead = seen[-1] - done * HOP
+        assert ahead <= (SPEC.context_frames + 2 * FRONT_END.floor_frames + 1) * HOP + FRONT_END.margin + 2_500
+    assert done * HOP == seen[-1] == 200_000
+
+
+def test_frames_of_a_stream_are_those_of_the_whole_and_come_early() -> None:
+    waveform = sound(50_123)
+    seen: list[int] = []
+    blocks = []
+    for block in stream_log_bands(counted(waveform, 1_000, seen), FRONT_END):
+        blocks.append(block)
+        assert seen[-1] - sum(map(len, blocks)) * HOP < FRONT_END.margin + HOP
+    missing = -len(waveform) % HOP
+    whole = log_bands(np.pad(waveform, (FRONT_END.margin, FRONT_END.margin + missing)), FRONT_END)
+    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5)
+
+
+# ---- the default architecture
+
+
+def test_the_exported_network_answers_as_the_trained_one(recurrent: tuple[CRNN, Path]) -> None:
+    model, folder = recurrent
+    waveform = sound(6 * HOP + 7)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(waveform)[None])[0].T.numpy()
+    np.testing.assert_allclose(Scorer(folder, threads=1).score([waveform]).values, expected, atol=1e-4)
+
+
+def test_what_a_recurrent_layer_remembers_fades_within_the_context(recurrent: tuple[CRNN, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = Scorer(recurrent[1], threads=1)
+    waveform = sound(300 * HOP + 5)
+    expected = scorer.score(cut(waveform, [10_000])).values
+    assert expected.std() > 0.05
+    monkeypatch.setattr(room, "CORE_FRAMES", 1000)
+    monkeypatch.setattr(room, "WINDOW_FRAMES", 1000)
+    np.testing.assert_allclose(scorer.score([waveform]).values, expected, atol=1e-3)
+
+
+# ---- the model folder
+
+
+def test_the_device_is_this_machine(scorer: Scorer) -> None:
+    assert scorer.device == "CPU"
+
+
+def test_a_folder_without_a_network_is_told(tmp_path: Path) -> None:
+    twin.write_model(tmp_path / "model", SPEC, REACH)
+    network = tmp_path / "model" / "model.onnx"
+    network.write_bytes(b"no network")
+    with pytest.raises(ModelError) as error:
+        Scorer(tmp_path / "model")
+    assert str(error.value).startswith(f"{network}: ")
+    network.unlink()
+    with pytest.raises(ModelError) as error:
+        Scorer(tmp_path / "model")
+    assert str(error.value).startswith(f"{network}: ")
+    assert "\n" not in str(error.value)
+    with pytest.raises(ModelError, match=r"spec\.json"):
+        Scorer(tmp_path)
+
+
+def test_scores_know_how_long_was_heard() -> None:
+    nothing = np.zeros((0, FRONT_END.n_bands), np.float16)
+    assert Scores(FRONT_END.grid, np.zeros((3, 2), np.float32), np.zeros(0, np.int64), nothing, 1001).duration_s == 1001 / 4000

@@ -125,6 +125,17 @@ def test_a_window_holds_the_middle_of_an_event(clock: Clip, events: list[Event],
     assert any(waveform[0] <= middle <= waveform[-1] for middle in middles)
 
 
+def starts(clip: Clip) -> set[float]:
+    """Where the windows of sixty draws begin."""
+    return {float(drawn([clip], (seed, 0, 0))[0][0]) for seed in range(60)}
+
+
+def test_all_windows_that_fit_are_drawn_and_no_others(tmp_path: Path, clock: Clip) -> None:
+    assert starts(saved(tmp_path / "snug.wav", np.arange(10_002.0))) == {0, 1, 2}
+    assert starts(with_events(clock, [Event("Rumble", 19.996, 20.0)])) == {9_999, 10_000}  # its middle is sample 19,998
+    assert starts(with_events(clock, [Event("Rumble", 0.0, 0.004)])) == {0, 1, 2}
+
+
 def test_windows_need_not_hold_events(clock: Clip) -> None:
     clip = with_events(clock, [Event("Gunshot", 0.0, 1.0)])
     window = WindowSettings(rate=RATE, keep_events=False)
@@ -170,8 +181,10 @@ def test_a_short_clip_is_filled_up_with_silence_without_events(tmp_path: Path) -
 
 @pytest.mark.parametrize("rate", [500, 1536, 2000, 11_025, 44_100])
 def test_a_clip_at_another_rate_sounds_the_same(tmp_path: Path, rate: int) -> None:
-    clip = saved(tmp_path / "tone.wav", np.sin(2 * np.pi * 30 * np.arange(round(SECONDS * rate)) / rate), rate=rate)
-    waveform, _ = AudioDataset([clip], WINDOW)[0]
+    samples = np.sin(2 * np.pi * 30 * np.arange(round(SECONDS * rate)) / rate)
+    clip = saved(tmp_path / "tone.wav", samples, (Event("Rumble", 6.0, 8.0),), rate)
+    waveform, targets = AudioDataset([clip], WINDOW)[0]
+    assert np.flatnonzero(targets[0]).tolist() == [1, 2]
     start_s = round(5.0 * rate) / rate
     expected = np.sin(2 * np.pi * 30 * (start_s + np.arange(10_000) / RATE))
     assert waveform.shape == (10_000,)

@@ -160,6 +160,12 @@ def test_features_are_kept_where_a_score_is_above(scorer: Scorer, keep_above: fl
     np.testing.assert_allclose(scores.features, spectrogram(waveform, FRONT_END).T[kept], atol=2e-3)  # half precision below 4 bel
 
 
+def test_features_of_a_score_at_the_limit_are_not_kept(scorer: Scorer) -> None:
+    scores = scorer.score([np.zeros(4000, np.float32)], keep_above=0.5)  # silence: no rise, and so one half everywhere
+    assert (scores.values == 0.5).all()
+    assert len(scores.feature_frames) == len(scores.features) == 0
+
+
 def counted(waveform: Array, size: int, seen: list[int]) -> Iterator[Array]:
     """Blocks, and in `seen` how many samples were asked for so far."""
     for block in cut(waveform, [size]):

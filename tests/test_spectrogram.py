@@ -59,7 +59,7 @@ def padded(waveform: Array) -> Array:
 # ---- bands
 
 
-@pytest.mark.parametrize("bands", [FRONT_END.long, FRONT_END.short])
+@pytest.mark.parametrize("bands", [FRONT_END.long, FRONT_END.short, Bands(320, 2, 20.0, 500.0, 3.0, 100.0, 1.02)])
 def test_no_band_is_empty_and_each_is_a_mean(bands: Bands) -> None:
     bank = filter_bank(bands, RATE)
     assert bank.shape == (bands.window // 2 + 1, len(bands.centres_hz))

@@ -57,7 +57,7 @@ class Decision:
     Args:
         threshold: a detection holds at least one smoothed score that is not below it.
         release: it reaches as far as scores are not below `release * threshold` (hysteresis).
-        smoothing_s: length of the mean that is taken over the scores.
+        smoothing_s: length of the mean that is taken over the scores; that of one frame is none.
         minimum_s: shorter detections are dropped.
         merge_gap_s: detections with a shorter gap between them are one.
         low_hz, high_hz: where the label's energy is looked for when the band of a detection is measured.
@@ -65,7 +65,7 @@ class Decision:
 
     threshold: float
     release: float = 0.5
-    smoothing_s: float = 0.3
+    smoothing_s: float = 0.1
     minimum_s: float = 0.0
     merge_gap_s: float = 0.0
     low_hz: float = 0.0
@@ -77,8 +77,8 @@ class Decision:
 
 
 DECISIONS = {
-    "Rumble": Decision(0.5, smoothing_s=0.5, minimum_s=0.3, merge_gap_s=0.5, low_hz=7.0, high_hz=250.0),
-    "Gunshot": Decision(0.5, smoothing_s=0.2, minimum_s=0.2, merge_gap_s=0.3, low_hz=50.0, high_hz=1800.0),
+    "Rumble": Decision(0.5, minimum_s=0.2, merge_gap_s=0.5, low_hz=7.0, high_hz=250.0),
+    "Gunshot": Decision(0.5, minimum_s=0.2, merge_gap_s=0.3, low_hz=50.0, high_hz=1800.0),
 }
 """Decisions before training has chosen thresholds."""
 
@@ -120,13 +120,14 @@ def load_spec(folder: Path) -> ModelSpec:
         raise ModelError(f"{path}: {explained(error)}; mend it, or take the folder anew from where it was trained") from error
 
 
-def explained(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line: the path of its key, what was expected, and the value."""
+def explained(error: ValidationError, *where: str) -> str:
+    """The first thing that is wrong, in one line: the path of its key (below `where`), what was expected, and the value."""
     first = error.errors(include_url=False)[0]
+    keys = [*where, *map(str, first["loc"])]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] not in {"missing", "value_error", "json_invalid", "unexpected_keyword_argument", "extra_forbidden"}:
         message += f", not {first['input']!r}"
-    return ": ".join([".".join(map(str, first["loc"])), message] if first["loc"] else [message])
+    return ": ".join([".".join(keys), message] if keys else [message])
 
 
 def packaged_models() -> dict[str, Path]:

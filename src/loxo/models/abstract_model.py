@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pytorch_lightning as lightning
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
+from torchmetrics import Metric
 from torchmetrics.classification import BinaryAveragePrecision, BinaryF1Score
 
 from loxo.augment import Crop, CropSettings
@@ -23,17 +26,30 @@ from loxo.events import EVENT_LABELS
 from loxo.spectrogram import FrontEnd
 from loxo.spectrogram.torch_face import TorchSpectrogram
 
-__all__ = ["AbstractModel", "OptimiserSettings"]
+__all__ = ["AbstractModel", "OptimiserSettings", "pooled"]
 
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """AdamW with a linear warm-up and a cosine descent over `steps`."""
+    """AdamW; the learning rate rises over a share of the steps and falls over the rest, both along a cosine.
+
+    Args:
+        positive_weight: how much a positive target weighs in the loss, where a negative one weighs 1.
+
+    Raises:
+        ValueError: if a number is impossible.
+    """
 
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warm_up_share: float = 0.05
     positive_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.learning_rate > 0 and self.positive_weight > 0):
+            raise ValueError(f"learning rate {self.learning_rate} and positive weight {self.positive_weight} must be positive")
+        if not (self.weight_decay >= 0 and 0 <= self.warm_up_share <= 1):
+            raise ValueError(f"weight decay {self.weight_decay} must not be negative, warm-up share {self.warm_up_share} lies in [0, 1]")
 
 
 class AbstractModel(lightning.LightningModule):
@@ -68,7 +84,7 @@ class AbstractModel(lightning.LightningModule):
         weight = torch.tensor(self.optimiser.positive_weight, device=logits.device)
         return functional.binary_cross_entropy_with_logits(logits[known], targets[known], pos_weight=weight)
 
-    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], _: int) -> tuple[Tensor, Tensor]:
         """Augment a training batch; what is drawn depends on the seed and the step alone."""
         if not self.trainer.training or self.crop is None:
             return batch
@@ -88,20 +104,22 @@ class AbstractModel(lightning.LightningModule):
         answers = torch.where(targets.isnan(), -1, (targets >= 0.5).long()).long()
         for row, label in enumerate(EVENT_LABELS):
             for name in ("ap", "f1"):
-                metric = self.metrics[f"{name}_{label}"]
+                metric = cast("Metric", self.metrics[f"{name}_{label}"])
                 metric.update(logits[:, row].sigmoid().flatten(), answers[:, row].flatten())
                 self.log(f"validation_{name}_{label}", metric, on_epoch=True, on_step=False)
 
-    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[dict[str, object]]]:
-        settings, steps = self.optimiser, int(self.trainer.estimated_stepping_batches)
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        settings, steps = self.optimiser, max(3, int(self.trainer.estimated_stepping_batches))
+        # The schedule divides by the steps of the rise, and of the fall, less one.
+        rise = min(max(settings.warm_up_share, 2 / steps), 1 - 1 / steps)
         decayed = [p for p in self.parameters() if p.ndim > 1]
         others = [p for p in self.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
         optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=settings.learning_rate, total_steps=max(2, steps), pct_start=settings.warm_up_share, cycle_momentum=False
+            optimiser, max_lr=settings.learning_rate, total_steps=steps, pct_start=rise, cycle_momentum=False
         )
-        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def pooled(logits: Tensor, bins: int) -> Tensor:

@@ -8,6 +8,7 @@ convolutions keep it small enough for an old laptop.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +22,22 @@ __all__ = ["CRNN", "CRNNSettings"]
 
 @dataclass(frozen=True, slots=True)
 class CRNNSettings:
-    """Channels of the convolutions of each stack, and the sizes of the two layers over time."""
+    """Channels of the convolutions of each stack, and the sizes of the two layers over time.
+
+    Raises:
+        ValueError: if there is no layer, a layer is empty, or all is dropped.
+    """
 
     channels: tuple[int, ...] = (16, 32, 48)
     joined: int = 96
     hidden: int = 64
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.channels or min(*self.channels, self.joined, self.hidden) < 1:
+            raise ValueError(f"channels {self.channels}, joined {self.joined} and hidden {self.hidden} must be positive")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout {self.dropout} must lie in [0, 1)")
 
 
 class CRNN(AbstractModel):
@@ -53,8 +64,8 @@ class CRNN(AbstractModel):
         self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * settings.hidden, len(EVENT_LABELS)))
 
     def network(self, features: Tensor) -> Tensor:
-        long = features[:, : self.n_long].unflatten(1, (self.front_end.long.per_frame, -1))
-        short = features[:, self.n_long :].unflatten(1, (self.front_end.short.per_frame, -1))
+        long = torch.unflatten(features[:, : self.n_long], 1, (self.front_end.long.per_frame, -1))
+        short = torch.unflatten(features[:, self.n_long :], 1, (self.front_end.short.per_frame, -1))
         parts = [self.long_stack(long).flatten(1, 2), self.short_stack(short).flatten(1, 2)]
         joined = self.join(torch.cat(parts, dim=1))
         over_time, _ = self.recurrent(joined.transpose(1, 2))
@@ -69,7 +80,7 @@ def stack(planes: int, channels: tuple[int, ...]) -> nn.Sequential:
         nn.BatchNorm2d(channels[0]),
         nn.ReLU(),
     ]
-    for before, after in zip(channels[:-1], channels[1:], strict=True):
+    for before, after in pairwise(channels):
         layers += [
             nn.Conv2d(before, before, (3, 5), stride=(2, 1), padding=(1, 2), groups=before, bias=False),
             nn.Conv2d(before, after, 1, bias=False),

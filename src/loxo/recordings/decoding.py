@@ -2,14 +2,20 @@
 
 Decoded samples are float32: reading them as 16 bits is no faster than the decoder, and a float can say that it was not decoded (NaN).
 libsndfile opens cut files without a word, so each kind has its own tell-tale: AIFF has its size in front, the last page of an OGG file is
-marked, FLAC and MP3 give the number of samples in front and fail, or end, while they are decoded. An MP3 of variable bit rate without
-that number has the length that libsndfile estimates.
+marked, FLAC and MP3 give the number of samples in front and fail, or end, while they are decoded. An MP3 without that number has as many
+as its frames hold (mp3.py).
+
+A damaged place in the middle of a FLAC file costs a block or two, since each block says where it belongs: the gap is filled with NaN, and
+what follows has its right time. OGG and MP3 have no such numbers, or libsndfile does not use them: it stops there, or goes on and leaves
+out what it could not decode, so that the rest comes too early by as much as is missing in the end.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,29 +24,36 @@ import soundfile
 from numpy.typing import NDArray
 
 from loxo.recordings.header import Damage, Header, RecordingError
+from loxo.recordings.mp3 import CountedMp3, counted_mp3
 from loxo.timeline import seconds_at
 
 __all__ = ["decoded_chunks", "read_decoded"]
 
 Decoded = NDArray[np.float32]
+Source = str | bytes | CountedMp3
+"""What libsndfile is given to open."""
 
 UNKNOWN_LENGTH = 2**62
 """libsndfile gives the largest count of all to a FLAC whose encoder was not able to write one."""
 COUNT_SIZE = 1 << 20
 """Samples decoded at a time to count them."""
+FLAC_BLOCK = 4096
+"""Samples of the usual block of a FLAC file."""
 OGG_PAGE = 65_307
 """Bytes of the largest page of an OGG file."""
+OGG_PAGE_HEADER = 27
+"""Bytes in front of the sizes of a page's segments, the last of them being the number of segments (RFC 3533)."""
 OGG_END = 0x04
-"""The bit of a page's type, its byte 5, that marks a stream's last page (RFC 3533)."""
+"""The bit of a page's type, its byte 5, that marks a stream's last page."""
 
 
 def read_decoded(path: Path) -> Header:
-    """Header of a file by what libsndfile makes of it; 0 samples if the first of them cannot be decoded.
+    """Header of a file by what libsndfile makes of it; 0 samples if none of them can be decoded.
 
     Raises:
         RecordingError: if it makes nothing of it.
     """
-    with _open(path) as sound:
+    with _source(path) as source, _open(source) as sound:
         form, rate, channels, n_samples = str(sound.format), int(sound.samplerate), int(sound.channels), int(sound.frames)
     damage: list[Damage] = []
     if n_samples >= UNKNOWN_LENGTH:
@@ -48,7 +61,7 @@ def read_decoded(path: Path) -> Header:
         damage.append(
             Damage("no-data-size", f"its header does not say how long it is; {seconds_at(n_samples, max(1, rate)):.2f} s can be decoded")
         )
-    elif not any(map(len, decoded_chunks(path, 0, min(1, n_samples), 1))):
+    elif next(decoded_chunks(path, 0, n_samples, 1), None) is None:
         n_samples = 0
     with path.open("rb") as file:
         if form == "AIFF":
@@ -58,15 +71,28 @@ def read_decoded(path: Path) -> Header:
     return Header(form, rate, channels, n_samples, tuple(damage))
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+@contextmanager
+def _source(path: Path) -> Iterator[Source]:
+    with path.open("rb") as file:
+        first = file.read(12)
+        counted = counted_mp3(file)
     try:
-        return soundfile.SoundFile(os.fspath(path))
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name in .raw, for which soundfile wants to be told the format
-        with path.open("rb") as file:
-            first = file.read(12)
+        if counted is not None:
+            yield counted
+        elif sys.platform == "win32":
+            yield os.fspath(path)
+        else:  # a name may be bytes that are no text; soundfile would want to encode it
+            yield os.fsencode(path)
+    except soundfile.LibsndfileError as error:
         raise RecordingError(
             f"{path}: no sound that can be read (it begins with {first!r}); copy it again, or convert it to WAV or FLAC"
         ) from error
+
+
+def _open(source: Source) -> soundfile.SoundFile:
+    if isinstance(source, CountedMp3):
+        source.seek(0)
+    return soundfile.SoundFile(source)
 
 
 def _aiff_damage(file: BinaryIO) -> Iterator[Damage]:
@@ -81,31 +107,75 @@ def _ogg_damage(file: BinaryIO) -> Iterator[Damage]:
     file.seek(max(0, size - OGG_PAGE))
     tail = file.read()
     last = tail[max(0, tail.rfind(b"OggS")) :]
-    if len(last) < 6 or not last[5] & OGG_END:
+    if len(last) < OGG_PAGE_HEADER or not last[5] & OGG_END:
         yield Damage("truncated", "its last page is not marked as the end")
+        return
+    segments = last[OGG_PAGE_HEADER:][: last[OGG_PAGE_HEADER - 1]]
+    if len(last) < OGG_PAGE_HEADER + last[OGG_PAGE_HEADER - 1] + sum(segments):
+        yield Damage("truncated", "its last page is cut short")
 
 
 def decoded_chunks(path: Path, start: int, stop: int, size: int) -> Iterator[Decoded]:
-    """Samples `(frame, channel)` from `start` to `stop` as consecutive arrays of up to `size`; ends early where decoding fails.
+    """Samples `(frame, channel)` from `start` to `stop` as consecutive arrays of up to `size`.
+
+    Gaps in a FLAC file are NaN; of others, and behind the last sample that can be decoded, there is nothing more.
 
     Raises:
-        RecordingError: if the file is no sound, or `start` cannot be reached.
+        RecordingError: if the file is no sound, or neither `start` nor anything behind it can be reached.
     """
-    with _open(path) as sound:
-        if start:
-            try:
-                sound.seek(start)
-            except soundfile.LibsndfileError as error:
-                raise RecordingError(
-                    f"{path}: sample {start} of {stop} cannot be reached; it is damaged, or it must be converted"
-                ) from error
-        for at in range(start, stop, size):
-            samples = np.full((min(size, stop - at), sound.channels), np.nan, np.float32)
-            n_decoded, failed = _decode(sound, samples)
-            if n_decoded:
-                yield samples[:n_decoded]
-            if failed or n_decoded < len(samples):
-                return
+    with _source(path) as source:
+        at, sound = start, _opened_at(source, start) or _opened_behind(source, start)
+        if sound is None:
+            raise RecordingError(f"{path}: sample {start} of {stop} cannot be reached; it is damaged, or it must be converted")
+        while sound is not None:
+            with sound:
+                begin = min(stop, sound.tell())
+                yield from _gap(begin - at, sound.channels, size)
+                n_decoded, failed = yield from _decoded(sound, stop - begin, size)
+            at = begin + n_decoded
+            sound = _opened_behind(source, at) if failed and at < stop else None
+
+
+def _opened_at(source: Source, position: int) -> soundfile.SoundFile | None:
+    """A file that stands at a sample; None if that cannot be reached."""
+    sound = _open(source)
+    try:
+        if position:  # what cannot be sought in can be read from its beginning
+            sound.seek(position)
+    except soundfile.LibsndfileError:
+        sound.close()
+        return None
+    return sound
+
+
+def _opened_behind(source: Source, position: int) -> soundfile.SoundFile | None:
+    """A FLAC file that stands at a sample behind a damaged place; None if there is none. At most twice the damage is passed over."""
+    with _open(source) as sound:
+        end = sound.frames if sound.format == "FLAC" else 0
+    step = FLAC_BLOCK
+    while position + step < end:
+        position, step = position + step, 2 * step
+        found = _opened_at(source, position)
+        if found is not None:
+            return found
+    return None
+
+
+def _gap(n_samples: int, channels: int, size: int) -> Iterator[Decoded]:
+    for at in range(0, n_samples, size):
+        yield np.full((min(size, n_samples - at), channels), np.nan, np.float32)
+
+
+def _decoded(sound: soundfile.SoundFile, n_samples: int, size: int) -> Generator[Decoded, None, tuple[int, bool]]:
+    """What comes next, in arrays of up to `size`, as far as it can be decoded: how many samples that is, and whether decoding failed."""
+    for at in range(0, n_samples, size):
+        samples = np.full((min(size, n_samples - at), sound.channels), np.nan, np.float32)
+        n_decoded, failed = _decode(sound, samples)
+        if n_decoded:
+            yield samples[:n_decoded]
+        if failed or n_decoded < len(samples):
+            return at + n_decoded, failed
+    return n_samples, False
 
 
 def _decode(sound: soundfile.SoundFile, samples: Decoded) -> tuple[int, bool]:

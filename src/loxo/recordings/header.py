@@ -14,7 +14,7 @@ DamageKind = Literal[
     "short-size",  # the samples go on after the end that the header announces
     "misnamed",  # the content belies the extension
     "cut-off",  # reading failed, or ended, before what the header announces
-    "non-finite",  # values that are no numbers, or no sound's; they are read as zero
+    "non-finite",  # values that cannot be decoded, are no numbers, or no sound's; they are read as zero
     "silent",  # all samples hold one value
     "clipped",  # many samples are at full scale
     "low-rate",  # the upper part of the band that was asked for is empty

@@ -68,7 +68,7 @@ class SampleCheck:
         if self.n_non_finite:
             share = 100 * self.n_non_finite / self.n_values
             found.append(
-                Damage("non-finite", f"{self.n_non_finite} samples ({share:.2g} %) are no numbers, or no sound's; they are taken as 0")
+                Damage("non-finite", f"{self.n_non_finite} samples ({share:.2g} %) are damaged, or no numbers; they are taken as 0")
             )
         if self.low == self.high:
             found.append(Damage("silent", f"all samples are {self.low:.6g}"))

@@ -1,15 +1,15 @@
 """Soundscapes: a bed of noise, sounds set into it at known times and levels, and the recorder that hears them.
 
 The level of a sound is its **signal-to-noise ratio**: its mean power against that of what surrounds it, both in the band that holds 90 %
-of the sound's energy, over the time at which it is within some decibels of its peak. That time is the event's extent too: a fainter sound
-is marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls that they can
-hardly see.
+of the sound's energy, over the time at which it is within `BODY_DB` of its peak. The event's extent is what stands out of the noise: a
+fainter sound is marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls
+that they can hardly see.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def scene(rng: Rng, settings: SceneSettings) -> tuple[NDArray[np.float32], list[
 def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
     """A long recording as pieces that follow each other, with events timed from its start; one place, one recorder, memory of one scene.
 
-    Scenes are faded into one another over two seconds in which no event lies.
+    Scenes are faded into one another over two seconds in which no event lies. An event that the end of the recording cuts is marginal.
     """
     bed, recorder = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
     total, fade = samples_at(seconds, settings.rate), samples_at(FADE_S, settings.rate)
@@ -82,13 +82,15 @@ def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tu
             mixture[:fade] = mixture[:fade] * ramp + tail * ramp[::-1]
         stop = min(len(mixture) - fade, total - done)
         tail = mixture[-fade:]
-        kept = [_moved(event, start_s) for event in events if event.end_s <= seconds_at(stop, settings.rate)]
-        yield recorder(rng, mixture[:stop]), kept
+        stop_s = seconds_at(stop, settings.rate)
+        yield recorder(rng, mixture[:stop]), [_moved(event, start_s, stop_s) for event in events if event.start_s < stop_s]
         done += stop
 
 
-def _moved(event: Event, by_s: float) -> Event:
-    return Event(event.label, event.start_s + by_s, event.end_s + by_s, event.low_hz, event.high_hz, event.flags)
+def _moved(event: Event, by_s: float, stop_s: float) -> Event:
+    """The event `by_s` later; what lies after `stop_s` is cut off."""
+    flags = event.flags | {"marginal"} if event.end_s > stop_s else event.flags
+    return replace(event, start_s=event.start_s + by_s, end_s=min(event.end_s, stop_s) + by_s, flags=flags)
 
 
 def _compose(rng: Rng, settings: SceneSettings, bed: Bed) -> tuple[Array, list[Event]]:
@@ -172,7 +174,7 @@ def _draw_bed(rng: Rng, settings: SceneSettings) -> Bed:
         wind = shaped(noise, rate, lambda f: -12 * np.maximum(np.log2(f / gust_hz), 0))
         noise += wind * (10 ** (slow_curve(rng, n, max(2, 2 * n // rate), -gusting, gusting) / 20) - 1)
         for centre_hz, width_hz, level_db in insects:
-            trill = coloured_noise(rng, n, rate, lambda f, c=centre_hz, w=width_hz: -3 * ((f - c) / w) ** 2)  # type: ignore[misc]
+            trill = coloured_noise(rng, n, rate, lambda f, c=centre_hz, w=width_hz: -3 * ((f - c) / w) ** 2)  # type: ignore[misc]  # bound in a loop
             noise += trill / trill.std() * noise.std() * 10 ** ((level_db - 25) / 20) * slow_curve(rng, n, max(2, n // rate), 0.3, 1)
         if hum_hz:
             time_s = np.arange(n) / rate
@@ -206,7 +208,8 @@ def _draw_recorder(rng: Rng, rate: int) -> Callable[[Rng, Array], NDArray[np.flo
         # A robust level: the gain of a recorder does not follow one loud sound.
         level = np.median(np.abs(heard)) / 0.6745
         signal = heard / (level + 1e-12) * 10 ** (level_db / 20) + offset
-        return (np.round(np.clip(signal, -1, 1) * 32767) / 32768).astype(np.float32)
+        rounded: NDArray[np.float32] = (np.round(np.clip(signal, -1, 1) * 32767) / 32768).astype(np.float32)
+        return rounded
 
     return recorder
 

@@ -125,10 +125,11 @@ def _reverberation(rng: Rng, rate: int, seconds: float, low_t60_s: float, high_t
     out = np.zeros(n)
     for share, edge_hz in zip(np.linspace(0, 1, 6), np.geomspace(60, 1700, 6), strict=True):
         t60_s = low_t60_s ** (1 - share) * high_t60_s**share
-        band = coloured_noise(rng, n, rate, lambda f, c=edge_hz: -12 * np.log2(f / c) ** 2)  # type: ignore[misc]
+        band = coloured_noise(rng, n, rate, lambda f, c=edge_hz: -12 * np.log2(f / c) ** 2)  # type: ignore[misc]  # bound in a loop
         out += band / band.std() * 10 ** (-3 * time_s / t60_s)
     rise = 1 - np.exp(-time_s / max(onset_s, 1e-4))
-    return out * rise * 10 ** (slow_curve(rng, n, max(4, int(seconds * 12)), -2.5, 2.5) / 20)
+    tail: Array = out * rise * 10 ** (slow_curve(rng, n, max(4, int(seconds * 12)), -2.5, 2.5) / 20)
+    return tail
 
 
 def _blast(rng: Rng, rate: int, distance_km: float, *, dry: bool) -> Array:
@@ -203,7 +204,7 @@ def tree_fall(rng: Rng, rate: int) -> Array:
     """Cracks that grow dense, a crash of leaves, and a thump."""
     n = samples_at(rng.uniform(2, 7), rate)
     rush = coloured_noise(rng, n, rate, lambda f: -3 * np.log2(f / 300) - 3 * np.abs(np.log2(f / 400)))
-    out = rush / rush.std() * np.linspace(0, 1, n) ** rng.uniform(1, 4) * _swell(rng, n, 0.2, rng.uniform(0.05, 0.3))
+    out: Array = rush / rush.std() * np.linspace(0, 1, n) ** rng.uniform(1, 4) * _swell(rng, n, 0.2, rng.uniform(0.05, 0.3))
     for at in (n * rng.beta(3, 1.2, size=rng.integers(3, 25))).astype(int):
         length = min(n - at, samples_at(rng.uniform(0.01, 0.08), rate))
         out[at : at + length] += rng.uniform(0.5, 4) * rng.normal(size=length) * np.exp(-4 * np.linspace(0, 1, length))
@@ -248,7 +249,8 @@ def _voice(rng: Rng, rate: int, pitch_hz: tuple[float, float], seconds: tuple[fl
     call = _harmonics(rng, f0, rate, lambda f: -6 * (np.log2(f / centre_hz) / width) ** 2, limit_hz=1900)
     hiss = coloured_noise(rng, n, rate, lambda f: -6 * (np.log2(f / centre_hz) / width) ** 2)
     call = call / (call.std() + 1e-12) + noise * hiss / hiss.std()
-    return call * _swell(rng, n, rng.uniform(0.08, 0.3), rng.uniform(0.1, 0.5))
+    swelling: Array = call * _swell(rng, n, rng.uniform(0.08, 0.3), rng.uniform(0.1, 0.5))
+    return swelling
 
 
 def roar(rng: Rng, rate: int) -> Array:
@@ -305,7 +307,8 @@ def aircraft(rng: Rng, rate: int) -> Array:
     lines = _harmonics(rng, f0, rate, lambda f: -tilt * np.log2(f / 20) + low_pass_db(f, corner_hz, 9), limit_hz=min(900, 3 * corner_hz))
     rush = coloured_noise(rng, n, rate, lambda f: low_pass_db(f, corner_hz, 9))
     sound = lines / (lines.std() + 1e-12) + rng.uniform(0, 0.7) * rush / rush.std()
-    return sound * _swell(rng, n, rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.5))
+    swelling: Array = sound * _swell(rng, n, rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.5))
+    return swelling
 
 
 def saw(rng: Rng, rate: int) -> Array:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -59,28 +61,44 @@ def write_clip_set(
     """Write `count` scenes as a clip set, yielding each clip as it is done; the manifest is written when all are.
 
     A scene depends on the seed and its number alone. A tenth of the scenes are for validation, over backgrounds of their own.
+
+    Args:
+        jobs: processes that make scenes; with one, this one does.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Until all clips are done there is no clip set: an older manifest would tell of files that are overwritten now.
+    (folder / "clips.parquet").unlink(missing_ok=True)
     held_out = {name for name in backgrounds if zlib.crc32(name.encode()) % round(1 / VALIDATION_SHARE) == 0}
     by_split = {
         "train": replace(settings, backgrounds=tuple(wave for name, wave in backgrounds.items() if name not in held_out)),
         "validation": replace(settings, backgrounds=tuple(wave for name, wave in backgrounds.items() if name in held_out)),
     }
     n_validation = round(count * VALIDATION_SHARE)
+    splits = ["validation"] * n_validation + ["train"] * (count - n_validation)
     clips: list[Clip] = []
-    with ProcessPoolExecutor(jobs, initializer=_share, initargs=(by_split,)) as pool:
-        splits = ["validation"] * n_validation + ["train"] * (count - n_validation)
-        for clip in pool.map(partial(_write_scene, folder, seed), range(count), splits, chunksize=16):
+    with _mapping(jobs, by_split) as run:
+        for clip in run(partial(_write_scene, folder, seed), range(count), splits):
             clips.append(clip)
             yield clip
     write_clips(folder / "clips.parquet", clips)
+
+
+@contextmanager
+def _mapping(jobs: int, by_split: dict[str, SceneSettings]) -> Iterator[Callable[..., Iterator[Clip]]]:
+    """`map` over processes; they are started anew, since a copy of one that runs threads (torch, polars) may stand still."""
+    if jobs == 1:
+        _share(by_split)
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _share, (by_split,)) as pool:
+        yield partial(pool.map, chunksize=16)
 
 
 _settings: dict[str, SceneSettings] = {}
 
 
 def _share(by_split: dict[str, SceneSettings]) -> None:
-    """Hand the settings, with their backgrounds, to a worker once."""
+    """Hand the settings, with their backgrounds, to a process once."""
     _settings.update(by_split)
 
 

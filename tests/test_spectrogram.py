@@ -226,7 +226,7 @@ def test_a_tail_is_a_frame_too(n_samples: int) -> None:
 
 
 def test_a_single_frame_is_its_own_floor() -> None:
-    assert not spectrogram(noise(0.1), FRONT_END).any()
+    assert np.abs(spectrogram(noise(0.1), FRONT_END)).max() < 1e-5
 
 
 @pytest.mark.parametrize("n_samples", [0, 1199, 1201, 1599])

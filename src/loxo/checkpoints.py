@@ -41,6 +41,7 @@ __all__ = [
     "model_hash",
     "packaged_models",
     "save_model",
+    "save_spec",
 ]
 
 DEFAULT_MODEL = "crnn"
@@ -59,7 +60,7 @@ class Decision:
         release: it reaches as far as scores are not below `release * threshold` (hysteresis).
         smoothing_s: length of the mean that is taken over the scores; that of one frame is none.
         minimum_s: shorter detections are dropped.
-        merge_gap_s: detections with a shorter gap between them are one.
+        merge_gap_s: detections with no longer gap between them are one.
         low_hz, high_hz: where the label's energy is looked for when the band of a detection is measured.
     """
 
@@ -74,6 +75,10 @@ class Decision:
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0 or not 0.0 < self.release <= 1.0:
             raise ValueError(f"threshold {self.threshold} and release {self.release} must lie in (0, 1]")
+        if min(self.smoothing_s, self.minimum_s, self.merge_gap_s) < 0:
+            raise ValueError(
+                f"smoothing {self.smoothing_s} s, minimum {self.minimum_s} s and gap {self.merge_gap_s} s must not be negative"
+            )
 
 
 DECISIONS = {
@@ -118,6 +123,11 @@ def load_spec(folder: Path) -> ModelSpec:
         raise ModelError(f"{path}: {error.strerror}; a model is a folder with model.onnx and spec.json") from error
     except ValidationError as error:
         raise ModelError(f"{path}: {explained(error)}; mend it, or take the folder anew from where it was trained") from error
+
+
+def save_spec(spec: ModelSpec, folder: Path) -> None:
+    """Write `spec.json` into a model folder."""
+    (folder / "spec.json").write_text(json.dumps(asdict(spec), indent=2) + "\n", encoding="utf-8")
 
 
 def explained(error: ValidationError, *where: str) -> str:
@@ -169,7 +179,7 @@ def save_model(model: AbstractModel, spec: ModelSpec, folder: Path, card: str) -
     temporary.mkdir(parents=True)
     export_network(model, temporary / "model.onnx")
     save_file(_weights(model), temporary / "weights.safetensors")
-    (temporary / "spec.json").write_text(json.dumps(asdict(spec), indent=2) + "\n", encoding="utf-8")
+    save_spec(spec, temporary)
     (temporary / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)

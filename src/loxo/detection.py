@@ -97,6 +97,5 @@ def _band(scores: Scores, front_end: FrontEnd, decision: Decision, first: int, l
     features = scores.features[kept].astype(np.float32)
     if len(features) == 0:
         return decision.low_hz, decision.high_hz
-    columns = front_end.band_centres_hz
-    low, high = frequency_extent(features.mean(axis=0), columns, decision.low_hz, decision.high_hz)
+    low, high = frequency_extent(features.mean(axis=0), front_end.band_centres_hz, decision.low_hz, decision.high_hz)
     return round(low, 1), round(high, 1)

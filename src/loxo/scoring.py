@@ -81,6 +81,9 @@ class Scorer:
             )
         except Exception as error:  # onnxruntime raises classes of its own that share no public base
             raise ModelError(f"{folder / 'model.onnx'}: {' '.join(str(error).split())[:200]}") from error
+        takes = self.session.get_inputs()[0].shape[1]
+        if takes != self.spec.front_end.n_bands:
+            raise ModelError(f"{folder}: the network takes {takes} bands, the front end of spec.json gives {self.spec.front_end.n_bands}")
 
     @property
     def device(self) -> str:

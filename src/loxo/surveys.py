@@ -127,13 +127,13 @@ class Survey:
             check = SampleCheck()
             keep_above = min(decision.release * decision.threshold for decision in self.settings.decisions.values())
             scores = self.scorer.score(self._blocks(recording, check), keep_above=keep_above)
+            found = detect(scores, self.scorer.spec.front_end, self.scorer.spec.labels, self.settings.decisions)
+            self._write(path, name, found)
+            if self.draw is not None:
+                self.draw(path, found, self.output / f"{name}.png")
         except (OSError, ValueError) as error:
             return Outcome(path.as_posix(), "", skipped=" ".join(str(error).split()))
         damage = tuple(map(_described, (*recording.header_damage, *check.damage())))
-        found = detect(scores, self.scorer.spec.front_end, self.scorer.spec.labels, self.settings.decisions)
-        self._write(path, name, found)
-        if self.draw is not None:
-            self.draw(path, found, self.output / f"{name}.png")
         start = recording.start_time.isoformat() if recording.start_time else None
         table = f"{name}{ENDINGS['raven']}" if "raven" in self.settings.formats else ""
         return Outcome(path.as_posix(), key, table, round(scores.duration_s, 6), start, tuple(found), damage)

@@ -27,6 +27,7 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from loxo.timeline import FrameGrid, samples_at
 
@@ -36,8 +37,8 @@ Array = NDArray[np.float32]
 
 SILENCE = 1e-13
 """Power below which a band holds no sound: about a thousandth of the rounding noise of 16-bit samples (1/12 of a squared step, 8e-11)."""
-CHUNK = 256
-"""Frames that are transformed at a time: 256 windows of 1,600 floats stay in a core's cache."""
+CHUNK = 64
+"""Frames that are transformed at a time: 64 windows of 1,600 floats and their spectra stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,25 +182,20 @@ def _band_power(padded: Array, front_end: FrontEnd, bands: Bands, out: Array) ->
 
 def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
     """Bel above the floor, `(frame, band)` of one stretch; values are right where the whole floor's reach lies inside it."""
-    heard = log_power > np.float32(np.log10(SILENCE) + 0.01)
-    floor = _running_mean(log_power, heard, front_end.floor_frames)
-    floor = _running_mean(np.minimum(log_power, floor), heard, front_end.floor_frames)
-    return np.where(heard, np.clip(log_power - floor, -2.0, 5.0), np.float32(0.0))
+    if len(log_power) == 0:
+        return log_power
+    rows = np.ascontiguousarray(log_power.T)  # running sums go along memory
+    size = 2 * front_end.floor_frames + 1
+    heard = rows > np.float32(np.log10(SILENCE) + 0.01)
+    # Of the frames that a mean would take, the share that there are: less than one at the ends and around silence.
+    share = np.maximum(uniform_filter1d(heard.astype(np.float32), size, mode="constant"), np.float32(1 / size))
 
+    def running_mean(values: Array) -> Array:
+        total: Array = uniform_filter1d(np.where(heard, values, np.float32(0.0)), size, mode="constant")
+        return total / share
 
-def _running_mean(values: Array, heard: NDArray[np.bool_], reach: int) -> Array:
-    """Mean over the heard values of `2 * reach + 1` frames `(frame, band)`, fewer at the ends; zero where none was heard."""
-    total = _running_sum(np.where(heard, values, np.float32(0.0)), reach)
-    count = _running_sum(heard, reach)
-    return (total / np.maximum(count, 1.0)).astype(np.float32)
-
-
-def _running_sum(values: NDArray[np.generic], reach: int) -> NDArray[np.float64]:
-    cumulative = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=cumulative[1:])
-    frames = np.arange(len(values))
-    result: NDArray[np.float64] = cumulative[np.minimum(frames + reach + 1, len(values))] - cumulative[np.maximum(frames - reach, 0)]
-    return result
+    floor = running_mean(np.minimum(rows, running_mean(rows)))
+    return np.where(heard, np.clip(rows - floor, np.float32(-2.0), np.float32(5.0)), np.float32(0.0)).T
 
 
 def spectrogram(waveform: Array, front_end: FrontEnd) -> Array:

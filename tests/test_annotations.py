@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import loxo.annotations
 from loxo.annotations import (
     AUDACITY_SUFFIX,
     DETECTIONS_SCHEMA,
@@ -576,12 +575,6 @@ def test_by_recording_is_in_order_of_time(tmp_path: Path) -> None:
     table = written(tmp_path / "t.txt", ELP_SIX, six(offset="9"), six("b.wav"), six(offset="4"))
     found = read_annotations([table], label="Rumble").by_recording()
     assert {stem: [row.event.start_s for row in rows] for stem, rows in found.items()} == {"a": [4.0, 9.0], "b": [10.5]}
-
-
-def test_public_names() -> None:
-    names = loxo.annotations.__all__
-    assert len(set(names)) == len(names)
-    assert all(hasattr(loxo.annotations, name) for name in names)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the field's own tables are not part of the project")

@@ -20,7 +20,7 @@ from loxo.annotations import RAVEN_COLUMNS, read_annotations
 from loxo.checkpoints import find_model
 from loxo.recordings import find_recordings
 from loxo.scoring import Scorer, Scores
-from loxo.surveys import Survey, SurveySettings, read_journal, run_survey
+from loxo.surveys import Outcome, Survey, SurveySettings, read_journal, run_survey
 
 RATE = 4000
 
@@ -54,7 +54,7 @@ def survey(scorer: Scorer, output: Path, **changes: object) -> Survey:
 
 
 def test_every_recording_has_an_outcome_and_bad_ones_end_nothing(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
-    told = []
+    told: list[Outcome] = []
     outcomes = run_survey(survey(scorer, tmp_path / "out"), find_recordings([folder]), each=told.append)
     assert told == outcomes
     assert len(outcomes) == 10

@@ -188,14 +188,16 @@ def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
     size = 2 * front_end.floor_frames + 1
     heard = rows > np.float32(np.log10(SILENCE) + 0.01)
     # Of the frames that a mean would take, the share that there are: less than one at the ends and around silence.
-    share = np.maximum(uniform_filter1d(heard.astype(np.float32), size, mode="constant"), np.float32(1 / size))
+    there: Array = uniform_filter1d(heard.astype(np.float32), size, mode="constant")
+    share: Array = np.maximum(there, np.float32(1 / size))
 
     def running_mean(values: Array) -> Array:
         total: Array = uniform_filter1d(np.where(heard, values, np.float32(0.0)), size, mode="constant")
-        return total / share
+        return np.divide(total, share, dtype=np.float32)
 
     floor = running_mean(np.minimum(rows, running_mean(rows)))
-    return np.where(heard, np.clip(rows - floor, np.float32(-2.0), np.float32(5.0)), np.float32(0.0)).T
+    rise = np.where(heard, np.clip(rows - floor, -2.0, 5.0), 0.0)
+    return rise.astype(np.float32, copy=False).T
 
 
 def spectrogram(waveform: Array, front_end: FrontEnd) -> Array:

@@ -38,7 +38,7 @@ bench: $(CORE) ## measure the memory of detection
 	$(BIN)/python benchmarks/memory.py
 
 model: $(DEV) ## train the packaged model anew
-	$(BIN)/loxo simulate --clips 12000 --output data/simulated --jobs 2 $(addprefix --background ,$(BACKGROUNDS))
+	$(BIN)/loxo simulate --clips 8000 --output data/simulated --jobs 2 $(addprefix --background ,$(BACKGROUNDS))
 	$(BIN)/loxo train --config configs/crnn.yaml
 
 $(CORE): requirements.txt pyproject.toml

@@ -80,6 +80,14 @@ def rf64(samples: NDArray[np.int16] = NOISE) -> bytes:
     return wav(sizes, form(), data(samples, 2**32 - 1), size=2**32 - 1, magic=b"RF64")
 
 
+def w64_without_size() -> bytes:
+    """As a recorder leaves it that lost its power: the 8 bytes of the size of the data chunk, behind its name of 16, are 0."""
+    whole = bytearray(encoded("W64"))
+    place = whole.index(b"data") + 16
+    whole[place : place + 8] = bytes(8)
+    return bytes(whole)
+
+
 def in_24_bits(samples: NDArray[np.int16]) -> bytes:
     return (samples.astype("<i4") << 16).view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
 
@@ -93,6 +101,21 @@ def encoded(kind: str, subtype: str = "PCM_16", times: int = 1) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, np.tile(NOISE, times), RATE, format=kind, subtype=subtype)
     return buffer.getvalue()
+
+
+def mp3(samples: NDArray[Any], rate: int = RATE, mode: str = "CONSTANT") -> bytes:
+    buffer = io.BytesIO()
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(
+        buffer, "w", rate, channels, "MPEG_LAYER_III", format="MP3", bitrate_mode=mode, compression_level=0.2
+    ) as sound:
+        sound.write(samples)
+    return buffer.getvalue()
+
+
+def without_count(content: bytes) -> bytes:
+    """An MP3 as hardware writes it: its first frame says nothing, and is silent."""
+    return content.replace(b"Xing", b"none").replace(b"Info", b"none")
 
 
 def flac_without_count() -> bytes:
@@ -135,6 +158,10 @@ OGG = encoded("OGG", "VORBIS", times=8)  # long enough for several pages
 NO_FRAME_SIZE = form().replace(struct.pack("<HH", 2, 16), struct.pack("<HH", 0, 16))
 BIG_ENDIAN = chunk(b"data", NOISE.astype(">i2").tobytes(), order=">")
 IN_4_BYTES = chunk(b"data", (NOISE.astype("<i4") << 16).tobytes())
+IN_8_BITS = chunk(b"data", ((NOISE >> 8) + 128).astype(np.uint8).tobytes())
+IN_FLOATS = chunk(b"data", AS_FLOAT.astype("<f4").tobytes())
+OPUS, ADPCM = encoded("OGG", "OPUS", times=8), encoded("WAV", "IMA_ADPCM")
+SPOILT = FLAC[:9000] + bytes([FLAC[9000] ^ 255]) + FLAC[9001:]
 LATE_START = NOISE * (np.arange(N) > 99)
 CLIPPED = np.clip(NOISE * 9.0, -32768, 32767).astype(np.int16)
 ALL_ONES = 2**32 - 1
@@ -147,7 +174,15 @@ CASES = [
     Case("AIFF", "a.aif", encoded("AIFF"), count(N)),
     Case("FLAC", "a.flac", FLAC, count(N)),
     Case("OGG", "a.ogg", OGG, count(8 * N), exact=False),
+    Case("Opus", "a.ogg", OPUS, count(8 * N), exact=False),
     Case("MP3", "a.mp3", MP3, count(N), exact=False),
+    Case("8 bits", "a.wav", wav(form(width=1), IN_8_BITS), count(N), exact=False),
+    Case("24 bits", "a.wav", wav(form(width=3), chunk(b"data", in_24_bits(NOISE))), count(N)),
+    Case("32 bits", "a.wav", wav(form(width=4), IN_4_BYTES), count(N)),
+    Case("floats of 32 bits", "a.wav", wav(form(width=4, tag=3), IN_FLOATS), count(N)),
+    Case("floats of 64 bits", "a.wav", with_doubles(), count(N)),
+    Case("ADPCM", "a.wav", ADPCM, range(N, N + 505), exact=False),  # whole blocks of 505 samples
+    Case("GSM, which cannot be sought in", "a.wav", encoded("WAV", "GSM610"), count(N), exact=False),
     Case("upper case", "A.WAV", WHOLE, count(N)),
     Case("no extension", "recording", WHOLE, count(N)),
     Case("cut", "a.wav", WHOLE[: 44 + 2 * HALF], count(HALF), ("truncated",)),
@@ -155,9 +190,15 @@ CASES = [
     Case("size never written", "a.wav", wav(form(), data(size=0), size=36), count(N), ("no-data-size",)),
     Case("sizes 0, silence first", "a.wav", wav(form(), data(LATE_START, 0), size=0), count(N), ("no-data-size",), exact=False),
     Case("written to a pipe", "a.wav", wav(form(), data(size=ALL_ONES), size=ALL_ONES), count(N), ("no-data-size",)),
+    Case("size of SoX to a pipe", "a.wav", wav(form(), data(size=0x7FFFF000), size=0x7FFFF024), count(N), ("no-data-size",)),
+    Case("size of a killed arecord", "a.wav", wav(form(), data(size=2**31), size=2**31 + 36), count(N), ("no-data-size",)),
+    Case("W64, size never written", "a.w64", w64_without_size(), count(N), ("no-data-size",)),
+    Case("size of the container wrong", "a.wav", wav(form(), data(), size=99), count(N)),
     Case("size beyond the container", "a.wav", wav(form(), data(size=10**8), size=36 + 2 * N), count(N), ("over-long-size",)),
     Case("size of an earlier moment", "a.wav", wav(form(), data(size=2000), size=2036), count(N), ("short-size",)),
     Case("a chunk behind the samples", "a.wav", wav(form(), data(), chunk(b"LIST", bytes(40_000))), count(N)),
+    Case("a stray byte behind the samples", "a.wav", WHOLE + b"\7", count(N)),
+    Case("garbage behind the samples", "a.wav", WHOLE + bytes(range(1, 250)), count(N)),
     Case("padding behind the samples", "a.wav", WHOLE + bytes(512), count(N)),
     Case("chunks before the samples", "a.wav", wav(chunk(b"bext", bytes(602)), form(), ODD, data()), count(N)),
     Case("odd chunk without padding", "a.wav", wav(form(), ODD[:-1], data()), count(N)),
@@ -168,14 +209,17 @@ CASES = [
     Case("RF64, cut", "a.wav", rf64()[: -2 * HALF], count(N - HALF), ("truncated",)),
     Case("W64, cut", "a.w64", encoded("W64")[: -2 * HALF], count(N - HALF), ("truncated",)),
     Case("A-law, cut", "a.wav", ALAW[:-HALF], count(N - HALF), ("truncated",), exact=False),
+    Case("ADPCM, cut", "a.wav", ADPCM[:-4000], range(16 * 505, 17 * 505 + 1), ("truncated",), exact=False),
     Case("not-a-number", "a.wav", with_doubles(np.nan, -np.inf, 1e30), count(N + 3), ("non-finite",)),
     Case("more than a float can hold", "a.wav", with_doubles(1e300), count(N + 1), ("non-finite",)),
     Case("silence", "a.wav", wav(form(), data(NOISE * 0)), count(N), ("silent",), exact=False),
     Case("a broken microphone", "a.wav", wav(form(), data(NOISE * 0 - 999)), count(N), ("silent",), exact=False),
     Case("clipped", "a.wav", wav(form(), data(CLIPPED)), count(N), ("clipped",), exact=False),
     Case("FLAC, cut", "a.flac", FLAC[:-9000], range(HALF, N), ("cut-off",)),
+    Case("FLAC, one byte changed", "a.flac", SPOILT, count(N), ("non-finite",), exact=False),
     Case("FLAC of unknown length", "a.flac", flac_without_count(), count(N), ("no-data-size",)),
     Case("FLAC called WAV", "a.wav", FLAC, count(N), ("misnamed",)),
+    Case("Opus, cut in its last page", "a.ogg", OPUS[:-10], range(7 * N, 8 * N), ("truncated",), exact=False),
     Case("OGG, cut", "a.ogg", OGG[:-3000], range(N, 8 * N), ("truncated",), exact=False),
     Case("MP3, cut", "a.mp3", MP3[:-1500], range(2000, N), ("cut-off",), exact=False),
     Case("MP3 called WAV", "a.WAV", MP3, count(N), ("misnamed",), exact=False),
@@ -187,12 +231,14 @@ CASES = [
     Case("samples without a header", "a.raw", NOISE.tobytes(), refused="no sound that can be read"),
     Case("cut in its first bytes", "a.wav", WHOLE[:6], refused="no sound that can be read"),
     Case("cut in its header", "a.wav", WHOLE[:30], refused="ends before its samples"),
+    Case("RF64, cut in its sizes", "a.wav", rf64()[:30], refused="ends before its samples"),
     Case("cut behind its header", "a.wav", WHOLE[:44], refused="no samples in it"),
     Case("nothing recorded", "a.wav", wav(form(), data(NOISE[:0]), chunk(b"LIST", bytes(26))), refused="no samples in it"),
     Case("header of zeros", "a.wav", wav(bytes(1000)), refused="ends before its samples"),
     Case("samples before their format", "a.wav", wav(data(), form()), refused="format chunk is missing"),
     Case("no channels", "a.wav", wav(form(channels=0), data()), refused="0 channels"),
     Case("no rate", "a.wav", wav(form(rate=0), data()), refused="0 samples a second"),
+    Case("a rate below all recorders", "a.wav", wav(form(rate=1), data()), refused="1 samples a second, 100 to 1000000 are expected"),
     Case("a rate beyond all recorders", "a.wav", wav(form(rate=ALL_ONES), data()), refused=f"{ALL_ONES} samples a second"),
     Case("A-law, size never written", "a.wav", wav(form(width=1, tag=6), data(size=0)), refused="no samples in it"),
     Case("FLAC of zeros", "a.flac", FLAC[:200] + bytes(30_000), refused="no samples in it"),
@@ -235,6 +281,20 @@ def stored(folder: Path, samples: NDArray[Any], rate: int = RATE, **how: str) ->
     """Samples `(frame,)` or `(frame, channel)` written by libsndfile."""
     soundfile.write(folder / "a.wav", samples, rate, **{"format": "WAV", "subtype": "PCM_16"} | how)
     return open_recording(folder / "a.wav")
+
+
+def test_names_that_are_no_text_can_be_opened(tmp_path: Path) -> None:
+    for name, content in [(b"for\xeat.flac", FLAC), (b"for\xeat.wav", WHOLE), (b"\xea.wav", b"no sound")]:
+        path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))  # noqa: PTH118  # paths of bytes have no Path
+        try:
+            path.write_bytes(content)
+        except OSError:
+            pytest.skip("this system has no such names")
+        if content == b"no sound":
+            with pytest.raises(RecordingError, match="no sound that can be read"):
+                open_recording(path)
+        else:
+            np.testing.assert_array_equal(open_recording(path).read(0, N), AS_FLOAT)
 
 
 def test_folders_pipes_and_what_is_not_there_are_refused(tmp_path: Path) -> None:
@@ -310,6 +370,42 @@ def test_a_cut_flac_gives_the_same_whatever_is_read_at_a_time(share: float, tmp_
     np.testing.assert_array_equal(recording.read(0, N), AS_FLOAT[:length])
 
 
+def test_a_damaged_place_in_a_flac_costs_no_more_than_its_surroundings(tmp_path: Path) -> None:
+    whole = np.tile(AS_FLOAT, 10)
+    content = bytearray(encoded("FLAC", times=10))
+    content[len(content) // 3] ^= 255
+    content[len(content) // 2 : len(content) // 2 + 20_000] = bytes(20_000)
+    recording = saved(tmp_path, bytes(content), "a.flac")
+    check = SampleCheck()
+    samples = joined(recording.blocks(RATE, 0.4, check=check))
+    assert len(samples) == len(whole)
+    lost = (samples == 0) & (whole != 0)
+    np.testing.assert_array_equal(samples[~lost], whole[~lost])
+    assert check.n_non_finite < 4096 + 2 * (20_000 / len(content) * len(whole) + 2 * 4096)
+    assert kinds(*check.damage()) == ("non-finite",)
+    after = int(np.flatnonzero(lost)[-1]) + 1
+    np.testing.assert_array_equal(recording.read(after, after + 5000), whole[after : after + 5000])
+    inside = int(np.flatnonzero(lost)[0]) + 10
+    assert not recording.read(inside, inside + 100).any()
+
+
+def test_a_flac_whose_beginning_is_damaged_is_read_from_behind_it(tmp_path: Path) -> None:
+    content = bytearray(encoded("FLAC", times=2))
+    start = content.index(b"\xff\xf8") + 100  # the first frame, behind the metadata
+    content[start] ^= 255
+    samples = joined(saved(tmp_path, bytes(content), "a.flac").blocks(RATE))
+    assert not samples[:4096].any()
+    np.testing.assert_array_equal(samples[4096:], np.tile(AS_FLOAT, 2)[4096:])
+
+
+def test_a_cut_flac_of_unknown_length_has_what_can_be_decoded(tmp_path: Path) -> None:
+    recording = saved(tmp_path, flac_without_count()[: len(FLAC) // 2], "a.flac")
+    assert kinds(*recording.header_damage) == ("no-data-size",)
+    assert HALF - 5000 < recording.n_samples <= HALF
+    np.testing.assert_array_equal(joined(recording.blocks(RATE)), AS_FLOAT[: recording.n_samples])
+    np.testing.assert_array_equal(recording.read(1000, 2000), AS_FLOAT[1000:2000])
+
+
 def test_what_a_cut_flac_does_not_reach_is_an_error(tmp_path: Path) -> None:
     recording = saved(tmp_path, FLAC[: len(FLAC) // 3], "a.flac")
     with pytest.raises(RecordingError, match="cannot be reached"):
@@ -331,7 +427,68 @@ def test_samples_are_those_that_libsndfile_reads(how: tuple[str, str], subtype: 
     assert (recording.n_samples, recording.channels, recording.rate) == (500, channels, rate)
     for channel in range(channels):
         np.testing.assert_array_equal(recording.read(0, 500, channel), twin[:, channel])
+        np.testing.assert_array_equal(recording.read(123, 457, channel), twin[123:457, channel])
+        np.testing.assert_array_equal(joined(recording.blocks(RATE, 0.01, channel)), twin[:, channel])
     np.testing.assert_allclose(recording.read(0, 500), twin.mean(axis=1), atol=2e-7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("WAV", "ALAW")]
+)
+def test_decoded_samples_are_those_that_libsndfile_reads(kind: str, subtype: str, tmp_path: Path) -> None:
+    recording = stored(tmp_path, np.random.default_rng(2).uniform(-1, 1, (9000, 2)), subtype=subtype, format=kind)
+    assert recording.layout is None
+    twin, _ = soundfile.read(recording.path, dtype="float32", always_2d=True)
+    for channel in (0, 1):
+        np.testing.assert_array_equal(joined(recording.blocks(RATE, 0.1, channel)), twin[:, channel])
+        np.testing.assert_array_equal(recording.read(4000, 8500, channel), twin[4000:8500, channel])
+
+
+LOSSY = {"MP3": "MPEG_LAYER_III", "OGG": "VORBIS", "Opus": "OPUS", "WAV": "IMA_ADPCM"}
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+def test_lossy_encodings_keep_times_and_levels(kind: str, tmp_path: Path) -> None:
+    burst = np.exp(-0.5 * ((np.arange(4 * RATE) - 20_000) / 1500) ** 2) * np.sin(2 * np.pi * 120 * np.arange(4 * RATE) / RATE)
+    recording = stored(tmp_path, 0.4 * burst, subtype=LOSSY[kind], format="OGG" if kind == "Opus" else kind)
+    twin, _ = soundfile.read(recording.path, dtype="float32")
+    np.testing.assert_allclose(twin[: len(burst)], 0.4 * burst, atol=0.04)
+    for block_s in (0.02, 0.11, 0.5, 60):
+        np.testing.assert_allclose(joined(recording.blocks(RATE, block_s)), twin, atol=1e-6)
+    for start in (1, 5000, 15_000, 21_000):
+        np.testing.assert_allclose(recording.read(start, start + 2000), twin[start : start + 2000], atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 24000, 44100, 48000])
+def test_an_mp3_that_does_not_say_its_length_is_read_to_its_end(rate: int, channels: int, mode: str, tmp_path: Path) -> None:
+    samples = np.stack([np.concatenate([NOISE, NOISE * 0])] * channels, axis=1)  # a high bit rate, then a low one
+    content = mp3(samples, rate, mode)
+    counted = joined(saved(tmp_path, content, "a.mp3").blocks(rate))
+    tag = b"ID3\x04\0\0\0\0\x01\x7f" + bytes(255)
+    recording = saved(tmp_path, tag + without_count(content) + b"TAG" + bytes(125), "b.mp3")
+    check = SampleCheck()
+    found = joined(recording.blocks(rate, 0.25, check=check))
+    assert kinds(*recording.header_damage) == ()
+    assert "cut-off" not in kinds(*check.damage())
+    assert recording.n_samples == len(found)
+    # In front are the silent first frame and the delay of the encoder, behind the rest of the last frame.
+    delay = (1152 if rate >= 32000 else 576) + 576
+    np.testing.assert_allclose(found[delay : delay + len(counted)], counted, atol=1e-6)
+    assert len(found) - delay - len(counted) < 1152
+    np.testing.assert_allclose(recording.read(delay + 5000, delay + 9000), counted[5000:9000], atol=1e-6)
+
+
+def test_a_cut_mp3_that_does_not_say_its_length_has_the_frames_that_are_there(tmp_path: Path) -> None:
+    content = without_count(mp3(np.tile(NOISE, 3)))
+    whole = saved(tmp_path, content, "a.mp3")
+    recording = saved(tmp_path, content[: len(content) // 3], "b.mp3")
+    check = SampleCheck()
+    found = joined(recording.blocks(RATE, check=check))
+    assert kinds(*recording.header_damage, *check.damage()) == ()
+    assert whole.n_samples / 3 - 1200 < len(found) == recording.n_samples <= whole.n_samples / 3
+    np.testing.assert_allclose(found[:-1152], joined(whole.blocks(RATE))[: len(found) - 1152], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
@@ -444,6 +601,13 @@ def test_blocks_are_of_the_length_that_is_asked_for(tmp_path: Path) -> None:
     assert [len(block) for block in saved(tmp_path, WHOLE).blocks(RATE, 0.75)] == [6000, 6000, 4000]
 
 
+@pytest.mark.parametrize("own_rate", RATES)
+def test_a_resampled_block_is_longer_by_no_more_than_the_filter_holds_back(own_rate: int, tmp_path: Path) -> None:
+    lengths = [len(block) for block in stored(tmp_path, NOISE.repeat(12), own_rate).blocks(4000, 0.3)]
+    assert max(lengths) <= 0.3 * 4000 + 2000
+    assert min(lengths) > 0
+
+
 def peak_memory(recording: Recording, rate: int) -> int:
     tracemalloc.start()
     for _ in recording.blocks(rate, 10):
@@ -551,6 +715,11 @@ def test_nothing_is_said_of_nothing() -> None:
         ("IPA10ST__20210219_130001.wav", "IPA10ST", "2021-02-19T13:00:01+01:00"),
         ("10203040_20210722_005941.wav", "10203040", "2021-07-22T00:59:41+01:00"),
         ("5ADA897F.WAV", None, "2018-04-21T00:44:47+00:00"),
+        ("5ADA897F_159f1b711-e7a5-4cad-bb9a-4bd3e9d18a33.flac", None, "2018-04-21T00:44:47+00:00"),
+        ("5ADA897F_20210722_005941.wav", "5ADA897F", "2021-07-22T00:59:41+01:00"),
+        ("5ADA897F_3.5-7.5.wav", None, None),
+        ("DEADBEEF_1.wav", None, None),
+        ("5ada897f.wav", None, None),
         ("nn01b_20180220_000000_57182231.0_57242231.0_cropped.flac", "nn01b", None),
         ("IPA10ST__20210219_130001__14.46_0-14_0.51_gun1.wav", "IPA10ST", None),
         ("nn01a_20181326_000000.wav", "nn01a", None),
@@ -575,6 +744,22 @@ def test_without_a_zone_only_names_that_say_it_have_a_time() -> None:
     assert parse_name("nn01a_20180126_000000.wav", None) == ("nn01a", None)
     assert parse_name("nn01a_20180126_000000Z.wav", None) == ("nn01a", datetime(2018, 1, 26, tzinfo=UTC))
     assert parse_name("5ADA897F.WAV", None)[1] == datetime(2018, 4, 21, 0, 44, 47, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("digits", "offset"),
+    [
+        ("20210722_005941", "+02:00"),
+        ("20211222_005941", "+01:00"),
+        ("20211031_023000", "+02:00"),  # this hour is there twice: the first
+        ("20210328_023000", "+01:00"),  # this one is not there: a clock that was not set to summer time
+    ],
+)
+def test_summer_time_is_that_of_the_day(digits: str, offset: str) -> None:
+    _, start = parse_name(f"forest_{digits}.wav", ZoneInfo("Europe/Berlin"))
+    assert start is not None
+    assert start.isoformat()[19:] == offset
+    assert f"{start:%Y%m%d_%H%M%S}" == digits
 
 
 @given(
@@ -622,6 +807,27 @@ def test_a_recording_is_the_same_by_whatever_path(tmp_path: Path, monkeypatch: p
     assert find_recordings([Path("a.wav"), tmp_path, Path()]) == [Path("a.wav")]
 
 
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    for name in ("b/x.wav", "b/c/y.wav", "elsewhere/z.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    try:
+        (tmp_path / "b" / "c" / "up").symlink_to(tmp_path / "b", target_is_directory=True)
+        (tmp_path / "b" / "out").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no links for this user")
+    wanted = [tmp_path / name for name in ("b/c/y.wav", "b/out/z.wav", "b/x.wav")]
+    assert find_recordings([tmp_path / "b"]) == wanted
+    assert find_recordings([tmp_path / "b", tmp_path]) == wanted
+
+
+def test_a_path_that_cannot_be_looked_at_stands_for_itself() -> None:
+    path = Path("a" * 10_000)
+    assert find_recordings([path]) == [path]
+    with pytest.raises(RecordingError, match="cannot be opened"):
+        open_recording(path)
+
+
 def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir()
@@ -639,15 +845,34 @@ def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared recordings")
-def test_real_recordings_have_the_length_of_their_manifest() -> None:
+def test_real_recordings_are_whole_and_have_the_length_of_their_manifest() -> None:
     rows = [line.split("\t") for line in (SHARED / "audio" / "manifest.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     assert rows
-    for name, *_, seconds, _ in rows[::20]:
+    for row, (name, *_, seconds, _) in enumerate(rows):
         recording = open_recording(SHARED / "audio" / name)
-        n_read = sum(map(len, recording.blocks(4000)))
         assert recording.header_damage == ()
         assert recording.duration_s == pytest.approx(float(seconds), abs=0.001)
-        assert n_read == -(-recording.n_samples * 4000 // recording.rate)
+        if row % 20 == 0:
+            check = SampleCheck()
+            n_read = sum(map(len, recording.blocks(4000, check=check)))
+            assert n_read == -(-recording.n_samples * 4000 // recording.rate)
+            assert set(kinds(*check.damage())) <= {"clipped"}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared recordings")
+def test_real_names_say_what_is_known() -> None:
+    found = {path.name: parse_name(path.name, BRAZZAVILLE) for path in find_recordings([SHARED / "audio"])}
+    # Minutes that were cut out of a day: the time in their names is the day's.
+    assert [parsed for name, parsed in found.items() if name.startswith("nn01b")] == [("nn01b", None)] * 4
+    assert [start for name, (_, start) in found.items() if name.startswith("5A")] == [
+        datetime(2018, 4, 21, 0, 44, 47, tzinfo=UTC),
+        datetime(2018, 5, 7, 23, 38, 21, tzinfo=UTC),
+    ]
+    meters = {name[:24]: start for name, (site, start) in found.items() if site == "S4A03895"}
+    assert len(meters) == 48
+    for name, start in meters.items():
+        assert start is not None
+        assert f"S4A03895_{start:%Y%m%d_%H%M%S}" == name
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared tables")

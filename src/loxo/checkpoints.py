@@ -118,7 +118,7 @@ def load_spec(folder: Path) -> ModelSpec:
     """
     path = folder / "spec.json"
     try:
-        return TypeAdapter(ModelSpec).validate_json(path.read_bytes())
+        return TypeAdapter(ModelSpec).validate_json(path.read_bytes(), extra="forbid")
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; a model is a folder with model.onnx and spec.json") from error
     except ValidationError as error:

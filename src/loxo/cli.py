@@ -6,6 +6,7 @@ when their command runs, so that `loxo --help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -49,6 +50,11 @@ def main() -> None:
         _fail(error, 1)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; what was finished stays, and the same command goes on from there", 130)
+    except Exception as error:
+        # A user gets a line and a way to tell us, never a traceback.
+        if os.environ.get("LOXO_DEBUG"):
+            raise
+        _fail(f"a fault in loxo itself: {type(error).__name__}: {error}; please report it with what LOXO_DEBUG=1 shows", 1)
 
 
 def _fail(error: object, status: int) -> None:
@@ -105,7 +111,9 @@ def train(
     except ModuleNotFoundError as error:
         raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
 
-    print(run(read_config(config), progress=sys.stdout.isatty()))
+    folder = run(read_config(config), progress=sys.stdout.isatty())
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # a run on several devices starts this command once for each
+        print(folder)
 
 
 @app.command()

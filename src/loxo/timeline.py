@@ -26,7 +26,7 @@ def ceil_div(count: int, size: int) -> int:
 
 
 def samples_at(seconds: float, rate: int) -> int:
-    """Nearest sample to a time; halves go up, so that equal times give equal samples at every rate."""
+    """Nearest sample to a time; halves go away from zero."""
     return int(seconds * rate + 0.5) if seconds >= 0 else -int(-seconds * rate + 0.5)
 
 

@@ -171,10 +171,19 @@ class MetricLines(Callback):
                 lines.write(json.dumps({"epoch": trainer.current_epoch, **values}) + "\n")
 
 
+class ProgressBar(RichProgressBar):
+    """Without the name of the log, which is the same for every run."""
+
+    def get_metrics(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+
+
 def model_settings(config: ModelConfig) -> CRNNSettings:
     """The settings of an architecture, its defaults where the configuration says nothing."""
     _, settings_class = MODELS[config.name]
-    return TypeAdapter(settings_class).validate_python(config.settings)
+    return TypeAdapter(settings_class).validate_python(config.settings, extra="forbid")
 
 
 def build_model(config: TrainingConfig) -> AbstractModel:
@@ -217,7 +226,7 @@ def _trainer(config: TrainingConfig, training: AudioDataset, *, progress: bool) 
         max_epochs=config.epochs,
         devices=config.devices,
         strategy="ddp" if config.devices > 1 else "auto",
-        callbacks=[*callbacks, RichProgressBar()] if progress else callbacks,
+        callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
         logger=TensorBoardLogger(config.output, name="", version="tensorboard"),
         gradient_clip_val=config.gradient_clip,
         enable_progress_bar=progress,
@@ -230,6 +239,7 @@ def _trainer(config: TrainingConfig, training: AudioDataset, *, progress: bool) 
 IRRELEVANT = {
     r".*does not have many workers": "on a processor, reading clips is not what takes the time",
     r"The number of training batches .* is smaller than the logging interval": "`metrics.jsonl` has a line for every epoch",
+    r"Checkpoint directory .* exists and is not empty": "a run replaces the one before it",
     r"No positive samples found in target": "a label that no validation clip holds has an average precision of 0, and that is logged",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated": "Lightning's own call of torch",
 }
@@ -325,8 +335,8 @@ LOWEST_THRESHOLD = 1e-3
 def best_threshold(scores: NDArray[np.float32], targets: NDArray[np.float32], recall_weight: float = 1.0) -> tuple[float, float]:
     """The score `(frame,)` from which on F is highest against targets of at least a half, and that F; targets that are NaN are left out.
 
-    F is van Rijsbergen's F-beta (1979): recall counts `recall_weight` times as much as precision; 1 gives F1. Without a positive target, or a
-    score of at least `LOWEST_THRESHOLD`, there is nothing to choose by: 0.5 and an F of 0.
+    F is van Rijsbergen's F-beta (1979): recall counts `recall_weight` times as much as precision; 1 gives F1. Without a positive target,
+    or a score of at least `LOWEST_THRESHOLD`, there is nothing to choose by: 0.5 and an F of 0.
     """
     known = ~np.isnan(targets)
     order = np.argsort(-scores[known], kind="stable")

@@ -75,7 +75,13 @@ class AbstractModel(lightning.LightningModule):
         """Logits `(batch, class, frame)` of features `(batch, band, frame)`."""
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Scores `(batch, class, frame)` in [0, 1] of waveforms `(batch, sample)` at the front end's rate."""
+        """Scores `(batch, class, frame)` in [0, 1] of waveforms `(batch, sample)` at the front end's rate.
+
+        Raises:
+            ValueError: if the waveform has other axes.
+        """
+        if waveform.ndim != 2:
+            raise ValueError(f"a waveform has the axes (batch, sample), not the shape {tuple(waveform.shape)}")
         return torch.sigmoid(self.network(self.spectrogram(waveform)))
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

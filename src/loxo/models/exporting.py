@@ -98,7 +98,7 @@ def _both_ways(gru: nn.GRU, kind: str) -> Tensor:
 
 @contextmanager
 def _recurrent_as_operators(model: nn.Module) -> Iterator[None]:
-    """Every GRU as an `OnnxGRU` for a while."""
+    """Every GRU as an `OnnxGRU`, until the export is done."""
     layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.GRU)}
     operators = {name: OnnxGRU(layer) for name, layer in layers.items()}
     try:

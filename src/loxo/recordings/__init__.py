@@ -4,6 +4,7 @@
     names.py      file name -> site and start time
     samples.py    channels -> one, rate -> another, and an account of what passed
     wav.py        WAV, RF64 and W64: where the samples lie, by the header and by the size of the file; and reading them
+    mp3.py        MP3 that does not say how long it is: counting its frames
     decoding.py   FLAC, OGG, MP3, AIFF and whatever else libsndfile knows
     recording.py  Recording: opening, reading, streaming; finding recordings in folders
 

@@ -35,10 +35,14 @@ Source = str | bytes | CountedMp3
 
 UNKNOWN_LENGTH = 2**62
 """libsndfile gives the largest count of all to a FLAC whose encoder was not able to write one."""
+UNRECOGNISED = 1
+"""libsndfile's number for a file that is none of its formats."""
 COUNT_SIZE = 1 << 20
 """Samples decoded at a time to count them."""
-FLAC_BLOCK = 4096
-"""Samples of the usual block of a FLAC file."""
+MP3_LEAD = 40_000
+"""Samples that are decoded in front of those that are asked for: more than any frame leans on."""
+GAP_STEPS = tuple(4096 << doubled for doubled in range(10))
+"""Samples from one place to the next at which decoding is taken up again, from one usual block of a FLAC file on: 8 minutes at 8 kHz."""
 OGG_PAGE = 65_307
 """Bytes of the largest page of an OGG file."""
 OGG_PAGE_HEADER = 27
@@ -71,6 +75,17 @@ def read_decoded(path: Path) -> Header:
     return Header(form, rate, channels, n_samples, tuple(damage))
 
 
+class _Sound(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file that is read on and on.
+
+    Where files can be sought in, soundfile does so after each read, to where it is already; of MP3, a frame that leans on those before it
+    comes out silent then.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 @contextmanager
 def _source(path: Path) -> Iterator[Source]:
     with path.open("rb") as file:
@@ -89,10 +104,13 @@ def _source(path: Path) -> Iterator[Source]:
         ) from error
 
 
-def _open(source: Source) -> soundfile.SoundFile:
+def _open(source: Source) -> _Sound:
     if isinstance(source, CountedMp3):
         source.seek(0)
-    return soundfile.SoundFile(source)
+    try:
+        return _Sound(source)
+    except TypeError as error:  # a name in .raw, of which soundfile wants to be told the format
+        raise soundfile.LibsndfileError(UNRECOGNISED) from error
 
 
 def _aiff_damage(file: BinaryIO) -> Iterator[Damage]:
@@ -124,41 +142,44 @@ def decoded_chunks(path: Path, start: int, stop: int, size: int) -> Iterator[Dec
         RecordingError: if the file is no sound, or neither `start` nor anything behind it can be reached.
     """
     with _source(path) as source:
-        at, sound = start, _opened_at(source, start) or _opened_behind(source, start)
+        at, begin, sound = start, start, _opened_at(source, start)
+        if sound is None:
+            begin, sound = _opened_behind(source, start)
         if sound is None:
             raise RecordingError(f"{path}: sample {start} of {stop} cannot be reached; it is damaged, or it must be converted")
         while sound is not None:
             with sound:
-                begin = min(stop, sound.tell())
+                begin = min(stop, begin)
                 yield from _gap(begin - at, sound.channels, size)
                 n_decoded, failed = yield from _decoded(sound, stop - begin, size)
             at = begin + n_decoded
-            sound = _opened_behind(source, at) if failed and at < stop else None
+            begin, sound = _opened_behind(source, at) if failed and at < stop else (at, None)
 
 
-def _opened_at(source: Source, position: int) -> soundfile.SoundFile | None:
+def _opened_at(source: Source, position: int) -> _Sound | None:
     """A file that stands at a sample; None if that cannot be reached."""
     sound = _open(source)
-    try:
-        if position:  # what cannot be sought in can be read from its beginning
-            sound.seek(position)
+    lead = min(position, MP3_LEAD) if sound.format == "MP3" else 0
+    try:  # what cannot be sought in can be read from its beginning
+        reached = position == 0 or sound.seek(position - lead) + len(sound.read(lead)) == position
     except soundfile.LibsndfileError:
-        sound.close()
-        return None
-    return sound
+        reached = False
+    if reached:
+        return sound
+    sound.close()
+    return None
 
 
-def _opened_behind(source: Source, position: int) -> soundfile.SoundFile | None:
-    """A FLAC file that stands at a sample behind a damaged place; None if there is none. At most twice the damage is passed over."""
+def _opened_behind(source: Source, position: int) -> tuple[int, _Sound | None]:
+    """A FLAC file that stands at a sample behind a damaged place, and which that is. About twice the damage is passed over at most."""
     with _open(source) as sound:
         end = sound.frames if sound.format == "FLAC" else 0
-    step = FLAC_BLOCK
-    while position + step < end:
-        position, step = position + step, 2 * step
-        found = _opened_at(source, position)
+    for step in GAP_STEPS:
+        position += step
+        found = _opened_at(source, position) if position < end else None
         if found is not None:
-            return found
-    return None
+            return position, found
+    return position, None
 
 
 def _gap(n_samples: int, channels: int, size: int) -> Iterator[Decoded]:
@@ -166,7 +187,7 @@ def _gap(n_samples: int, channels: int, size: int) -> Iterator[Decoded]:
         yield np.full((min(size, n_samples - at), channels), np.nan, np.float32)
 
 
-def _decoded(sound: soundfile.SoundFile, n_samples: int, size: int) -> Generator[Decoded, None, tuple[int, bool]]:
+def _decoded(sound: _Sound, n_samples: int, size: int) -> Generator[Decoded, None, tuple[int, bool]]:
     """What comes next, in arrays of up to `size`, as far as it can be decoded: how many samples that is, and whether decoding failed."""
     for at in range(0, n_samples, size):
         samples = np.full((min(size, n_samples - at), sound.channels), np.nan, np.float32)
@@ -178,11 +199,11 @@ def _decoded(sound: soundfile.SoundFile, n_samples: int, size: int) -> Generator
     return n_samples, False
 
 
-def _decode(sound: soundfile.SoundFile, samples: Decoded) -> tuple[int, bool]:
+def _decode(sound: _Sound, samples: Decoded) -> tuple[int, bool]:
     """Fill an array with what comes next: how many samples that is, and whether decoding failed."""
     try:
         return len(sound.read(out=samples)), False
     except soundfile.LibsndfileError:
-        # What was decoded before is there. It may be all: soundfile looks for the next sample, too, which may be the one that is not.
+        # What was decoded before is there, and may be all of it.
         decoded = ~np.isnan(samples[:, 0])
         return len(samples) if decoded.all() else int(decoded.argmin()), True

@@ -41,8 +41,8 @@ SUFFIXES = tuple(FORMATS)
 
 BLOCK_VALUES = 1 << 22
 """Most values, of all channels together, that are read at a time: a minute of 8 channels at 8 kHz, 22 s of one at 192 kHz."""
-HIGHEST_RATE = 1_000_000
-"""Twice what bat recorders reach; a larger figure is a broken header."""
+RATES = range(100, 1_000_001)
+"""From one that just holds the fundamental of a rumble to twice what bat recorders reach; another figure is a broken header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +151,9 @@ def open_recording(path: Path, timezone: ZoneInfo | None = None) -> Recording:
         RecordingError: if nothing in it can be used.
     """
     header = _read_header(path)
-    if not 0 < header.rate <= HIGHEST_RATE:
+    if header.rate not in RATES:
         raise RecordingError(
-            f"{path}: its header says {header.rate} samples a second, more than 0 and at most {HIGHEST_RATE} are expected; it is broken"
+            f"{path}: its header says {header.rate} samples a second, {RATES[0]} to {RATES[-1]} are expected; it is broken, or no recording"
         )
     if header.n_samples == 0:
         raise RecordingError(f"{path}: there are no samples in it; copy it again, or leave it out")
@@ -196,19 +196,33 @@ def _misnamed(path: Path, form: str) -> Iterator[Damage]:
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
     """Recordings in the order of the paths: files as they are given, whatever they are called, and those of folders, sorted.
 
-    Of folders, and the folders in them, files with one of the `SUFFIXES` are taken, but nothing hidden, such as the `._x.wav` of macOS. A
-    recording that is named twice comes once. A folder that may not be read stands for itself: opening it says so.
+    Of folders, and the folders in them, files with one of the `SUFFIXES` are taken, but nothing hidden, such as the `._x.wav` of macOS.
+    Links to folders are followed, but no folder is entered twice. A recording that is named twice comes once. A folder that may not be
+    read stands for itself: opening it says so.
     """
     found: dict[Path, Path] = {}
+    entered: set[Path] = set()
     for path in paths:
-        for recording in sorted(_in_folder(path)) if path.is_dir() else [path]:
+        for recording in sorted(_in_folder(path, entered)) if _is_folder(path) else [path]:
             found.setdefault(recording.absolute(), recording)
     return list(found.values())
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whatever hinders the look hinders opening it, which says so
+        return False
+
+
+def _in_folder(folder: Path, entered: set[Path]) -> Iterator[Path]:
     unreadable: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)), followlinks=True):
+        real = Path(parent).resolve()
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(parent, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
     yield from unreadable

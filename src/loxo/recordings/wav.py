@@ -8,7 +8,8 @@ The two sizes and the end of the file agree in a whole file. Where they do not, 
 data chunk to the end that is there.
 
 - *Truncated*: the container and the samples go on after the end of the file. A copy that broke off, a full card.
-- *No data size*: 0 or all ones. A recorder writes that first and the true size when it closes the file; a pipe cannot go back to.
+- *No data size*: 0, all ones, or 2 GiB less next to nothing. A recorder writes that first and the true size when it closes the file; of
+  one that lost its power, and of what came through a pipe, it stays.
 - *Over-long size*: the samples go on after the container's end, which the file does reach: the size is wrong, nothing is missing.
 - *Short size*: a second or more follows the announced end and is no chunk: a header that was not brought up to date, or samples of more
   than 4 GiB, whose size does not fit in 32 bits.
@@ -40,6 +41,8 @@ PCM, FLOAT, EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
 CODES = {(PCM, 1): "u1", (PCM, 2): "i2", (PCM, 3): "i3", (PCM, 4): "i4", (FLOAT, 4): "f4", (FLOAT, 8): "f8"}
 
 ONES_32, ONES_64 = 2**32 - 1, 2**64 - 1
+NEARLY_2_GIB = range(0x7FFFF000, 0x80000001)
+"""Where a file has no such size, it is that of a program that does not know it yet: SoX says the first of these, arecord others."""
 W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 W64_WAVE = b"wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
@@ -99,8 +102,8 @@ def _chunks(file: BinaryIO, container: _Container, position: int) -> Iterator[tu
         if len(head) < container.head.size:
             return
         name, size = container.head.unpack(head)
-        start, size = position + len(head), size - container.own_size
-        if size < 0 or not all(32 <= letter < 127 for letter in name):
+        start, size = position + len(head), max(0, size - container.own_size)
+        if not all(32 <= letter < 127 for letter in name):
             return
         yield name, start, size
         position = container.after(file, start + size)
@@ -146,7 +149,7 @@ def read_wav(file: BinaryIO, file_size: int) -> Header | None:
     for name, start, size in _chunks(file, container, container.first):
         if name == b"fmt ":
             form = file.read(min(size, 40))
-        elif name == b"ds64" and size >= 24:
+        elif name == b"ds64" and start + 16 <= min(start + size, file_size):
             _, data_size_64 = struct.unpack(f"{container.order}QQ", file.read(16))
         elif name == b"data":
             announced = data_size_64 if size == ONES_32 else size
@@ -178,6 +181,8 @@ def _usable(file: BinaryIO, container: _Container, encoding: _Encoding, data: _D
         empty = data.there == 0 or (data.announced == 0 and _chunk_at(file, container, data.start))
         return (0, None) if empty else (data.there, "no-data-size")
     end = data.start + data.announced
+    if end > container.file_size and data.announced in NEARLY_2_GIB:
+        return data.there, "no-data-size"
     if end > container.file_size:
         wrong = end > container.end and 0 < container.end <= container.file_size
         return data.there, "over-long-size" if wrong else "truncated"

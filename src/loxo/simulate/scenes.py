@@ -60,9 +60,10 @@ class SceneSettings:
 
 def scene(rng: Rng, settings: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
     """One soundscape `(sample,)` in [-1, 1] and its events, in order of time; look-alikes are listed under their own labels."""
-    bed, recorder = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
+    bed, (hear, digitise) = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
     mixture, events = _compose(rng, settings, bed)
-    return recorder(rng, mixture), events
+    heard = hear(rng, mixture)
+    return digitise(heard, _level(heard)), events
 
 
 def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
@@ -70,20 +71,23 @@ def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tu
 
     Scenes are faded into one another over two seconds in which no event lies. An event that the end of the recording cuts is marginal.
     """
-    bed, recorder = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
+    bed, (hear, digitise) = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
     total, fade = samples_at(seconds, settings.rate), samples_at(FADE_S, settings.rate)
     ramp = np.sqrt(np.linspace(0, 1, fade))
     tail = np.zeros(0)
+    level = None
     done = 0
     while done < total:
         mixture, events = _compose(rng, settings, bed)
+        heard = hear(rng, mixture).copy()
+        level = _level(heard) if level is None else level
         start_s = seconds_at(done, settings.rate)
         if len(tail):
-            mixture[:fade] = mixture[:fade] * ramp + tail * ramp[::-1]
-        stop = min(len(mixture) - fade, total - done)
-        tail = mixture[-fade:]
+            heard[:fade] = heard[:fade] * ramp + tail * ramp[::-1]
+        stop = min(len(heard) - fade, total - done)
+        tail = heard[-fade:]
         stop_s = seconds_at(stop, settings.rate)
-        yield recorder(rng, mixture[:stop]), [_moved(event, start_s, stop_s) for event in events if event.start_s < stop_s]
+        yield digitise(heard[:stop], level), [_moved(event, start_s, stop_s) for event in events if event.start_s < stop_s]
         done += stop
 
 
@@ -194,24 +198,28 @@ def _looped(rng: Rng, background: NDArray[np.float32], n: int) -> Array:
     return np.take(there_and_back, np.arange(n) + rng.integers(len(there_and_back)), mode="wrap")
 
 
-def _draw_recorder(rng: Rng, rate: int) -> Callable[[Rng, Array], NDArray[np.float32]]:
-    """A recorder: its high-pass, its gain (now and then into clipping), its coder, its rounding to 16 bits."""
+def _draw_recorder(rng: Rng, rate: int) -> tuple[Callable[[Rng, Array], Array], Callable[[Array, float], NDArray[np.float32]]]:
+    """A recorder, as what it hears (high-pass, coder) and how it writes that, given a level (gain, clipping, rounding to 16 bits)."""
     level_db = rng.uniform(-55, -22)
     corner_hz = np.exp(rng.uniform(np.log(1), np.log(25)))
     coder = rng.uniform(2, 10) if rng.random() < 0.12 else 0.0
     offset = rng.normal(0, 0.003)
 
-    def recorder(rng: Rng, mixture: Array) -> NDArray[np.float32]:
+    def hear(rng: Rng, mixture: Array) -> Array:
         heard = shaped(mixture, rate, lambda f: -12 * np.maximum(np.log2(corner_hz / f), 0)) if corner_hz > 2 else mixture
-        if coder:
-            heard = _coded(rng, heard, rate, coder)
-        # A robust level: the gain of a recorder does not follow one loud sound.
-        level = np.median(np.abs(heard)) / 0.6745
+        return _coded(rng, heard, rate, coder) if coder else heard
+
+    def digitise(heard: Array, level: float) -> NDArray[np.float32]:
         signal = heard / (level + 1e-12) * 10 ** (level_db / 20) + offset
         rounded: NDArray[np.float32] = (np.round(np.clip(signal, -1, 1) * 32767) / 32768).astype(np.float32)
         return rounded
 
-    return recorder
+    return hear, digitise
+
+
+def _level(heard: Array) -> float:
+    """A robust level, to which a recorder's gain is set: it does not follow one loud sound."""
+    return float(np.median(np.abs(heard)) / 0.6745)
 
 
 def _coded(rng: Rng, waveform: Array, rate: int, threshold_db: float) -> Array:

@@ -1,0 +1,444 @@
+"""Simulated sounds are what physics and the field's tables say; scenes hold them where, and as loud as, their events say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import lognorm
+
+from loxo.annotations import read_annotations
+from loxo.dataset import Clip, read_clips
+from loxo.events import EVENT_LABELS, Event
+from loxo.simulate import LOOKALIKES, SceneSettings, gunshot, rumble, scene, sounds, soundscape, writing
+from loxo.simulate import scenes as room
+from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording
+from loxo.timeline import samples_at
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+Maker = Callable[[Rng, int], Array]
+
+RATE = 4000
+MAKERS: dict[str, Maker] = {"Rumble": rumble, "Gunshot": gunshot, **{label: maker for label, (maker, _) in LOOKALIKES.items()}}
+SMALL = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=15, gunshots_per_minute=15, lookalikes_per_minute=15)
+"""Short and full."""
+QUIET = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=0, gunshots_per_minute=0, lookalikes_per_minute=0)
+
+
+def generator(*seed: int) -> Rng:
+    return np.random.default_rng(seed)
+
+
+def powers(waveform: Array, cell_s: float, rate: int = RATE) -> Array:
+    """Power of one cell after another, the rest left out."""
+    size = samples_at(cell_s, rate)
+    cells: Array = np.square(waveform[: len(waveform) // size * size].reshape(-1, size)).sum(axis=1)
+    return cells
+
+
+def rise_s(waveform: Array, cell_s: float = 0.005) -> float:
+    """From the first cell with a tenth of the highest power to the one that has it."""
+    cells = powers(waveform, cell_s)
+    return float(cells.argmax() - np.flatnonzero(cells > 0.1 * cells.max())[0]) * cell_s
+
+
+def drawn(maker: Maker, count: int, rate: int = RATE) -> Iterator[Array]:
+    return (maker(generator(seed), rate) for seed in range(count))
+
+
+# Single sounds.
+
+
+@pytest.mark.parametrize("rate", [2000, 8000])
+@pytest.mark.parametrize("label", MAKERS)
+def test_a_sound_is_decided_by_its_seed(label: str, rate: int) -> None:
+    first, again, other = (MAKERS[label](generator(seed), rate) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert len(first) != len(other) or (first != other).any()
+    for sound in (first, other):
+        assert sound.ndim == 1
+        assert np.isfinite(sound).all()
+        assert np.abs(sound).max() > 0
+
+
+def test_rumbles_last_as_long_as_those_of_the_elp_table() -> None:
+    """Median 3.8 s, 95th percentile 7.0 s; calls under 2.5 s are more, for clearings add short ones."""
+    seconds = np.array([len(call) / 400 for call in drawn(rumble, 400, rate=400)])
+    table = lognorm(np.log(7.0 / 3.8) / 1.645, scale=3.8)
+    longer = seconds[seconds > 2.5]
+    expected = table.isf(table.sf(2.5) * np.array([0.5, 0.05]))
+    np.testing.assert_allclose(np.quantile(longer, [0.5, 0.95]), expected, rtol=0.07)
+    assert seconds.max() <= 12.8
+    assert 0.5 < len(longer) / len(seconds) < table.sf(2.5)
+
+
+def test_a_rumble_is_harmonics_of_a_low_fundamental(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Along the phase of the fundamental, a call is nothing but whole multiples; breath and fading are the rest."""
+    heard: list[Array] = []
+    voice = sounds._harmonics
+
+    def noted(rng: Rng, f0: Array, rate: int, level_db: Callable[[Array], Array], limit_hz: float) -> Array:
+        heard.append(f0)
+        return voice(rng, f0, rate, level_db, limit_hz)
+
+    monkeypatch.setattr(sounds, "_harmonics", noted)
+    rate, per_cycle, shares = 500, 64, []
+    for call, f0 in zip(drawn(rumble, 120, rate), heard, strict=False):
+        cycles = np.concatenate([[0], np.cumsum(f0)[:-1]]) / rate
+        even = np.interp(np.arange(0, cycles[-1], 1 / per_cycle), cycles, call)
+        energy = np.abs(np.fft.rfft(even * np.hanning(len(even)))) ** 2
+        multiple = np.fft.rfftfreq(len(even), 1 / per_cycle)
+        whole = (np.abs(multiple - multiple.round()) < 0.2) & (multiple > 0.5)
+        shares.append(energy[whole].sum() / energy.sum())
+    assert np.quantile(shares, [0, 0.1, 0.5]) == pytest.approx([0.8, 0.95, 1.0], abs=0.15)
+    assert np.median(shares) > 0.99
+    fundamentals = np.array([np.median(f0) for f0 in heard])
+    assert np.mean((fundamentals >= 8) & (fundamentals <= 45)) > 0.85
+    assert min(f0.min() for f0 in heard) > 3
+    assert max(f0.max() for f0 in heard) < 90
+
+
+def test_harmonics_end_at_their_limit_and_below_half_the_rate() -> None:
+    for limit_hz, last in ((110, 5), (5000, 45)):
+        sound = sounds._harmonics(generator(1), np.full(4 * 2000, 20.0), 2000, lambda f: 0 * f, limit_hz)
+        energy = np.abs(np.fft.rfft(sound)) ** 2
+        lines_hz = np.fft.rfftfreq(len(sound), 1 / 2000)[energy > 1e-6 * energy.max()]
+        np.testing.assert_allclose(lines_hz, 20.0 * np.arange(1, last + 1))
+
+
+def test_a_shot_rises_within_milliseconds_and_thunder_does_not() -> None:
+    shots, rolls = ([rise_s(sound) for sound in drawn(maker, 60)] for maker in (gunshot, sounds.thunder))
+    assert np.median(shots) <= 0.025
+    assert np.quantile(shots, 0.75) <= 0.1
+    assert min(rolls) > 0.05
+    assert np.median(rolls) > 1
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_near_shot_is_an_edge(dry: bool) -> None:  # a parameter of the test
+    assert max(rise_s(sounds._blast(generator(seed), RATE, 0.03, dry=dry)) for seed in range(30)) <= 0.015
+
+
+def test_a_shot_decays() -> None:
+    """The half second from the peak on holds more than the next, and the end is silent."""
+    drops_db, ends_db = [], []
+    for shot in drawn(gunshot, 60):
+        cells = powers(shot, 0.02)
+        peak = int(cells.argmax())
+        drops_db.append(10 * np.log10(cells[peak : peak + 25].sum() / (cells[peak + 25 : peak + 50].sum() + 1e-30)))
+        ends_db.append(10 * np.log10(cells[-10:].mean() / cells[peak] + 1e-30))
+    assert np.median(drops_db) > 10
+    assert min(drops_db) > 0
+    assert max(ends_db) < -40
+
+
+def test_far_shots_lose_their_highs() -> None:
+    shares = []
+    for distance_km in (0.03, 3.0):
+        shots = [sounds._blast(generator(seed), RATE, distance_km, dry=False) for seed in range(10)]
+        energy = np.mean([np.abs(np.fft.rfft(shot, 32768)) ** 2 for shot in shots], axis=0)
+        shares.append(energy[8192:].sum() / energy.sum())  # above 1 kHz
+    assert shares[1] < shares[0]
+
+
+def test_a_branch_that_snaps_has_no_tail() -> None:
+    for sound in drawn(sounds.branch_snap, 60):
+        cells = powers(sound, 0.02)
+        after = cells[cells.argmax() :]
+        assert (np.flatnonzero(after < 0.01 * after[0]) * 0.02)[0] <= 0.2
+
+
+@given(st.integers(10, 3000), st.sampled_from([1000, 4000]), st.integers(0, 9))
+def test_shaping_changes_each_frequency_by_its_gain(n: int, rate: int, seed: int) -> None:
+    waveform = generator(seed).normal(size=n)
+    np.testing.assert_allclose(sounds.shaped(waveform, rate, lambda f: 0 * f - 6.0), waveform * 10 ** (-6 / 20), atol=1e-9)
+
+
+# Scenes.
+
+
+@given(st.integers(0, 10_000), st.sampled_from([4.1, 6.0, 9.3]))
+@settings(max_examples=25)
+def test_the_events_of_a_scene_lie_in_it_in_order(seed: int, seconds: float) -> None:
+    _, events = scene(generator(seed), SceneSettings(rate=2000, seconds=seconds, rumbles_per_minute=20, lookalikes_per_minute=20))
+    starts_s = [event.start_s for event in events]
+    assert starts_s == sorted(starts_s)
+    for event in events:
+        assert event.label in {*EVENT_LABELS, *LOOKALIKES}
+        assert 0 <= event.start_s < event.end_s <= seconds
+        assert event.low_hz is not None
+        assert event.high_hz is not None
+        assert 0 <= event.low_hz < event.high_hz <= 1001
+
+
+def test_a_scene_is_decided_by_its_seed() -> None:
+    (first, events), (again, same), (other, others) = (scene(generator(seed), SMALL) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert events == same
+    assert (first != other).any()
+    assert events != others
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_recorder_gives_samples_of_16_bits(seed: int) -> None:
+    waveform, _ = scene(generator(seed), SMALL)
+    assert waveform.dtype == np.float32
+    assert waveform.shape == (12_000,)
+    steps = waveform.astype(float) * 32768
+    np.testing.assert_array_equal(steps, steps.round())
+    assert np.abs(waveform).max() <= 1
+    assert waveform.std() > 0
+
+
+def test_an_empty_scene_has_sound_but_no_events() -> None:
+    for seed in range(4):
+        waveform, events = scene(generator(seed), QUIET)
+        assert events == []
+        assert waveform.std() > 0
+        busy = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=60, gunshots_per_minute=60, empty_share=1.0)
+        assert {event.label for event in scene(generator(seed), busy)[1]} <= set(LOOKALIKES)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 4.0])
+def test_a_scene_that_is_too_short_to_fade_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"{seconds} s"):
+        SceneSettings(seconds=seconds)
+
+
+def placed(seed: int, label: str, snr_db: float, seconds: float = 20.0) -> tuple[Event, Array]:
+    """One sound on white noise of variance 1: its event, and what was added to the noise."""
+    rng = generator(seed)
+    noise = rng.normal(size=samples_at(seconds, RATE))
+    mixture = noise.copy()
+    (event,) = room._place(rng, SceneSettings(seconds=seconds), (label, MAKERS[label], (snr_db, snr_db)), noise, mixture)
+    return event, mixture - noise
+
+
+@pytest.mark.parametrize("label", EVENT_LABELS)
+@pytest.mark.parametrize("snr_db", [0.0, 12.0, 25.0])
+def test_the_stated_ratio_of_signal_to_noise_holds(label: str, snr_db: float) -> None:
+    """Over the body of the sound, white noise has the power of the band's share of half the rate."""
+    found_db, shares = [], []
+    for seed in range(12):
+        event, sound = placed(seed, label, snr_db)
+        cells = powers(sound, 0.04)
+        body = np.flatnonzero(cells > cells.max() / 100)
+        part = sound[body[0] * 160 : (body[-1] + 1) * 160]
+        energy, hz = np.abs(np.fft.rfft(part)) ** 2, np.fft.rfftfreq(len(part), 1 / RATE)
+        assert event.low_hz is not None
+        assert event.high_hz is not None
+        band = (hz >= event.low_hz) & (hz <= event.high_hz)
+        found_db.append(10 * np.log10(energy[band].sum() / (len(part) * band.sum())))
+        shares.append(energy[band].sum() / energy.sum())
+    assert np.mean(found_db) == pytest.approx(snr_db, abs=1.0)
+    np.testing.assert_allclose(found_db, snr_db, atol=4)
+    assert np.median(shares) == pytest.approx(0.9, abs=0.05)
+    assert min(shares) > 0.85
+
+
+@pytest.mark.parametrize("label", EVENT_LABELS)
+def test_louder_sounds_are_marked_longer_and_all_marks_hold_the_peak(label: str) -> None:
+    for seed in range(10):
+        (faint, sound), (loud, _) = (placed(seed, label, snr_db) for snr_db in (-3.0, 40.0))
+        assert loud.start_s <= faint.start_s < faint.end_s <= loud.end_s
+        peak_s = float(powers(sound, 0.04).argmax()) * 0.04
+        assert faint.start_s - 0.08 <= peak_s <= faint.end_s + 0.08
+
+
+@pytest.mark.parametrize(("label", "limit_db"), room.MARGINAL_DB.items())
+def test_a_sound_below_its_limit_is_marginal(label: str, limit_db: float) -> None:
+    marks = [placed(1, label, limit_db + more)[0].marginal for more in (-1e-6, 0.0, 5.0)]
+    assert marks == [True, False, False]
+
+
+def test_look_alikes_are_never_marginal() -> None:
+    assert not any(placed(1, label, -10.0)[0].marginal for label in ("Knock", "Thunder"))
+
+
+# Long soundscapes.
+
+
+@given(st.integers(0, 50_001), st.integers(0, 99))
+@settings(max_examples=12)
+def test_pieces_add_up_to_the_length_that_was_asked_for(samples: int, seed: int) -> None:
+    pieces = list(soundscape(generator(seed), SMALL, samples / SMALL.rate))
+    assert sum(len(waveform) for waveform, _ in pieces) == samples
+    done = 0
+    for waveform, events in pieces:
+        assert 0 < len(waveform) <= samples_at(SMALL.seconds, SMALL.rate)
+        for event in events:
+            assert done <= event.start_s * SMALL.rate
+            assert event.end_s * SMALL.rate <= done + len(waveform) + 1e-6
+        done += len(waveform)
+
+
+def test_a_soundscape_is_made_piece_by_piece() -> None:
+    """A million seconds begin at once."""
+    waveform, _ = next(soundscape(generator(1), SMALL, 1e6))
+    assert len(waveform) == samples_at(SMALL.seconds - room.FADE_S, SMALL.rate)
+
+
+def test_events_of_a_soundscape_are_where_the_sound_is() -> None:
+    loud = SceneSettings(rate=2000, seconds=8.0, rumbles_per_minute=0, gunshots_per_minute=8, lookalikes_per_minute=0, gunshot_db=(38, 38))
+    ratios_db = []
+    for seed in range(4):
+        pieces = list(soundscape(generator(seed), loud, 41.3))
+        waveform = np.concatenate([piece for piece, _ in pieces]).astype(float)
+        waveform -= np.median(waveform)
+        events = [event for _, found in pieces for event in found]
+        inside = np.zeros(len(waveform), bool)
+        for event in events:
+            inside[samples_at(event.start_s, 2000) : samples_at(event.end_s, 2000)] = True
+        assert len(events) > 2
+        high = np.square(np.diff(waveform))
+        ratios_db.append(10 * np.log10(high[inside[1:]].mean() / high[~inside[1:]].mean()))
+    assert min(ratios_db) > 3
+
+
+def test_an_event_that_the_end_cuts_is_marginal(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = [Event("Rumble", 2.0, 3.0, 10.0, 20.0, frozenset({"snr_db=9.0"})), Event("Gunshot", 2.5, 3.9), Event("Rumble", 3.5, 4.0)]
+    monkeypatch.setattr(room, "_compose", lambda *_: (generator(1).normal(size=12_000), marked))
+    (_, first), (_, second) = soundscape(generator(1), QUIET, 4.0 + 3.25)
+    assert first == marked
+    assert second == [
+        Event("Rumble", 6.0, 7.0, 10.0, 20.0, frozenset({"snr_db=9.0"})),
+        Event("Gunshot", 6.5, 7.25, flags=frozenset({"marginal"})),
+    ]
+
+
+def test_the_seams_of_a_soundscape_are_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder hears one place: in a bed whose level rises by 20 dB, no sample jumps where pieces meet."""
+    swell = np.geomspace(1, 10, samples_at(QUIET.seconds, QUIET.rate))
+    tone = np.sin(2 * np.pi * 5 * np.arange(len(swell)) / QUIET.rate)
+    monkeypatch.setattr(room, "_compose", lambda *_: (swell * tone, []))
+    for seed in range(6):
+        pieces = [waveform.astype(float) for waveform, _ in soundscape(generator(seed), QUIET, 12.0)]
+        for before, after in pairwise(pieces):
+            near = np.abs(np.diff(np.concatenate([before[-400:], after[:400]])))
+            assert near[399] <= 1.5 * np.delete(near, 399).max()
+
+
+# On disk.
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav"])
+def test_a_recording_and_its_table_come_back_as_they_were_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"sim01_20260101_000000{suffix}"
+    events = write_recording(path, SMALL, 25.01, seed=2)
+    waveform, rate = soundfile.read(path, dtype="float32")
+    pieces = list(soundscape(np.random.default_rng(2), SMALL, 25.01))
+    assert (rate, soundfile.info(path).format, soundfile.info(path).subtype) == (2000, suffix[1:].upper(), "PCM_16")
+    np.testing.assert_array_equal(waveform, np.concatenate([piece for piece, _ in pieces]))
+    assert events == [event for _, found in pieces for event in found if event.label in EVENT_LABELS]
+    assert {path.name for path in tmp_path.iterdir()} == {path.name, f"{path.stem}.selections.txt"}
+    read = read_annotations([tmp_path / f"{path.stem}.selections.txt"]).rows
+    assert {row.recording for row in read} == {path.name}
+    assert [(row.event.label, row.event.marginal) for row in read] == [(event.label, event.marginal) for event in events]
+    assert {event.marginal for event in events} == {True, False}
+    for row, event in zip(read, events, strict=True):
+        assert (row.event.start_s, row.event.end_s) == pytest.approx((event.start_s, event.end_s), abs=1e-6)
+        assert (row.event.low_hz, row.event.high_hz) == pytest.approx((event.low_hz, event.high_hz), abs=1e-3)
+
+
+def test_a_recording_that_is_interrupted_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
+        yield np.zeros(1000, np.float32), [Event("Rumble", 0.1, 0.2)]
+        raise KeyboardInterrupt
+
+    path = tmp_path / "a.flac"
+    write_recording(path, QUIET, 5.0, seed=1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(writing, "soundscape", interrupted)
+    for name in ("a.flac", "b.wav"):
+        with pytest.raises(KeyboardInterrupt):
+            write_recording(tmp_path / name, QUIET, 5.0, seed=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_clip_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    clips = list(write_clip_set(tmp_path / "set", 20, SMALL, {}, seed=4))
+    assert read_clips(tmp_path / "set" / "clips.parquet") == [_read(clip) for clip in clips]
+    assert [clip.split for clip in clips] == ["validation"] * 2 + ["train"] * 18
+    assert len({clip.group for clip in clips}) == 20
+    assert any(clip.events for clip in clips)
+    for index, clip in enumerate(clips[:3]):
+        waveform, rate = soundfile.read(clip.path, dtype="float32")
+        expected, events = scene(np.random.default_rng([4, index]), SMALL)
+        assert (rate, clip.rate, clip.seconds) == (2000, 2000, 6.0)
+        np.testing.assert_array_equal(waveform, expected)
+        assert list(clip.events) == [event for event in events if event.label in EVENT_LABELS]
+
+
+def _read(clip: Clip) -> Clip:
+    """A clip as the manifest keeps it: of the flags, whether an event is marginal."""
+    kept = (frozenset({"marginal"}) & event.flags for event in clip.events)
+    events = (Event(e.label, e.start_s, e.end_s, e.low_hz, e.high_hz, flags) for e, flags in zip(clip.events, kept, strict=True))
+    return Clip(clip.path, clip.split, clip.group, clip.seconds, clip.rate, tuple(events))
+
+
+def test_more_processes_write_the_same_clips(tmp_path: Path) -> None:
+    backgrounds = {"a.flac": generator(1).normal(size=9000).astype(np.float32)}
+    for jobs in (1, 2):
+        list(write_clip_set(tmp_path / str(jobs), 6, SMALL, backgrounds, seed=5, jobs=jobs))
+    one, two = ({p.relative_to(tmp_path / jobs): p.read_bytes() for p in (tmp_path / jobs).rglob("*.flac")} for jobs in ("1", "2"))
+    assert one == two
+    assert len(one) == 6
+    first, second = (read_clips(tmp_path / jobs / "clips.parquet") for jobs in ("1", "2"))
+    assert [clip.events for clip in first] == [clip.events for clip in second]
+
+
+def test_no_background_is_used_in_two_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {float(number): f"{number}_rain.wav" for number in range(40)}
+    used: dict[int, set[str]] = {}
+
+    def noted(rng: Rng, some: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
+        used[len(some.backgrounds)] = {names[background[0].item()] for background in some.backgrounds}
+        return scene(rng, some)
+
+    monkeypatch.setattr(writing, "scene", noted)
+    list(write_clip_set(tmp_path, 10, QUIET, {name: np.full(9000, number, np.float32) for number, name in names.items()}))
+    validation, training = used[min(used)], used[max(used)]
+    assert validation
+    assert validation.isdisjoint(training)
+    assert validation | training == set(names.values())
+
+
+def test_a_clip_set_that_is_interrupted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the older one, whose files were overwritten."""
+    list(write_clip_set(tmp_path, 3, QUIET, {}, seed=1))
+    monkeypatch.setattr(writing, "soundfile", None)
+    with pytest.raises(AttributeError):
+        list(write_clip_set(tmp_path, 3, QUIET, {}, seed=2))
+    assert not (tmp_path / "clips.parquet").exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_backgrounds_are_mixed_down_and_resampled(tmp_path: Path) -> None:
+    tone = np.sin(2 * np.pi * 100 * np.arange(16_000) / 8000)
+    soundfile.write(tmp_path / "place.wav", np.stack([tone, 0 * tone], axis=1), 8000)
+    (tmp_path / "notes.txt").touch()
+    (background,) = load_backgrounds([tmp_path], 4000).values()
+    assert background.shape == (8000,)
+    assert background.dtype == np.float32
+    np.testing.assert_allclose(background[1000:-1000], 0.5 * tone[::2][1000:-1000], atol=0.01)
+
+
+def test_real_backgrounds_are_heard_in_scenes() -> None:
+    """A background that is one tone: scenes over it hold that tone, others do not."""
+    tone = np.sin(2 * np.pi * 333 * np.arange(20_000) / 2000).astype(np.float32)
+    shares = []
+    for share in (1.0, 0.0):
+        over = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=0, gunshots_per_minute=0, lookalikes_per_minute=0,
+                             backgrounds=(tone,), background_share=share)  # fmt: skip
+        energy = np.mean([np.abs(np.fft.rfft(scene(generator(seed), over)[0])) ** 2 for seed in range(5)], axis=0)
+        shares.append(energy[1998 - 3 : 1998 + 4].sum() / energy[1:].sum())
+    assert shares[0] > 0.3
+    assert shares[1] < 0.1

@@ -1,0 +1,224 @@
+"""A configuration is checked before anything begins; a run leaves a model folder, the same for the same seed; thresholds are the best."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from loxo.checkpoints import load_spec
+from loxo.dataset import AudioDataset, read_clips, write_clips
+from loxo.events import EVENT_LABELS
+from loxo.training import LOWEST_THRESHOLD, ConfigError, best_threshold, build_model, read_config, train
+from reference import training as twin
+from training_fixtures import TrainingRun, tiny_config
+
+pytest_plugins = ("training_fixtures",)
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CLIPS = "data: {clips: clips.parquet}\n"
+
+
+def config_file(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def without_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export takes seconds; these runs are not about it."""
+    monkeypatch.setattr("loxo.models.exporting.export_network", lambda _, path: path.write_bytes(b"network"))
+
+
+# Configurations.
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_configuration_can_be_read_and_built(path: Path) -> None:
+    assert build_model(read_config(path)).front_end.rate > 0
+
+
+def test_there_is_a_shipped_configuration() -> None:
+    assert CONFIGS
+
+
+def test_a_configuration_needs_no_more_than_its_clips(tmp_path: Path) -> None:
+    config = read_config(config_file(tmp_path, CLIPS))
+    assert config.data.clips == Path("clips.parquet")
+    assert config.model.name == "crnn"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "valid dictionary"),
+        ("- 1\n", "valid dictionary"),
+        ("epochs: 3\n", "data: Field required"),
+        (CLIPS + "epoch: 3\n", "epoch: "),
+        (CLIPS + "epochs: many\n", "epochs: .*'many'"),
+        (CLIPS + "epochs: 0\n", "epochs: .*greater than or equal to 1, not 0"),
+        (CLIPS + "average_decay: 1\n", "average_decay: .*less than 1, not 1"),
+        (CLIPS + "optimiser: {learning_rat: 1}\n", "optimiser.learning_rat: "),
+        (CLIPS + "optimiser: {learning_rate: fast}\n", "optimiser.learning_rate: .*'fast'"),
+        (CLIPS + "optimiser: {learning_rate: -1}\n", r"optimiser: learning rate -1\.0"),
+        (CLIPS + "crop: {share: 7}\n", "crop: share 7"),
+        (CLIPS + "model: {name: transformer}\n", "model.name: no such architecture; there are crnn"),
+        (CLIPS + "model: {settings: {chanels: [4]}}\n", "model.settings.chanels: "),
+        (CLIPS + "model: {settings: {channels: [4, wide]}}\n", "model.settings.channels.1: .*'wide'"),
+        (CLIPS + "model: {settings: {hidden: 0}}\n", "model.settings: .*hidden 0"),
+        (CLIPS + "front_end: {hop: 333}\n", "front_end: a window of 1600 samples does not centre on 1 parts of a hop of 333"),
+        (CLIPS + "decisions: {Rumble: {threshold: 0}, Gunshot: {threshold: 0.5}}\n", "decisions.Rumble: threshold 0"),
+        (CLIPS + "decisions: {Rumble: {threshold: 0.5}}\n", "decisions: there must be one for each of Rumble, Gunshot, not for Rumble"),
+        ("data: {clips: a, window_s: 0}\n", "data.window_s: .*greater than 0, not 0"),
+        ("data: {clips: a, window_s: 6.05}\n", r"data.window_s: 6\.05 s are not whole frames of 0\.1 s"),
+        ("data: {clips: [a\n", "not YAML: "),
+        ("data: {clips: !!python/object/apply:os.getcwd []}\n", "not YAML: "),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_is_said_in_one_line(tmp_path: Path, text: str, expected: str) -> None:
+    path = config_file(tmp_path, text)
+    with pytest.raises(ConfigError, match=f"^{path}: {expected}" if "dictionary" not in expected else expected) as error:
+        read_config(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_configuration_that_is_missing_or_not_text_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file or directory; give the path of a configuration"):
+        read_config(tmp_path / "missing.yaml")
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"epochs: \xff\xfe")
+    with pytest.raises(ConfigError, match="not YAML"):
+        read_config(path)
+
+
+# Runs.
+
+
+def test_a_run_leaves_its_configuration_figures_checkpoint_and_model(trained: TrainingRun) -> None:
+    output = trained.config.output
+    assert read_config(output / "config.yaml") == trained.config
+    assert (output / "checkpoints" / "last.ckpt").stat().st_size > 0
+    assert trained.folder == output / "model"
+    assert {path.name for path in trained.folder.iterdir()} == {"model.onnx", "spec.json", "weights.safetensors", "README.md"}
+    assert {path.name for path in output.iterdir()} == {"config.yaml", "metrics.jsonl", "checkpoints", "tensorboard", "model"}
+
+
+def test_each_epoch_has_a_line_of_figures_of_its_own(trained: TrainingRun) -> None:
+    lines = [json.loads(line) for line in (trained.config.output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    names = {"epoch", "train_loss", "validation_loss"} | {f"validation_{kind}_{label}" for kind in ("ap", "f1") for label in EVENT_LABELS}
+    assert [line["epoch"] for line in lines] == [0, 1]
+    assert all(set(line) == names for line in lines)
+    assert lines[0]["train_loss"] != lines[1]["train_loss"]
+
+
+def test_the_model_says_what_made_it(trained: TrainingRun, clip_set: Path) -> None:
+    spec = load_spec(trained.folder)
+    assert spec.training["clips_sha256"] == hashlib.sha256(clip_set.read_bytes()).hexdigest()
+    assert spec.training["train_clips"] == len(read_clips(clip_set, "train")) == 11
+    assert spec.training["config"] == trained.config.model_dump(mode="json")
+    for label, decision in spec.decisions.items():
+        assert decision.smoothing_s == trained.config.decisions[label].smoothing_s
+        assert decision.threshold == round(decision.threshold, 3)
+        assert f"{label}: threshold {decision.threshold}" in (trained.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_same_seed_gives_the_same_model_and_no_word_beside_its_place(trained: TrainingRun, tmp_path: Path) -> None:
+    """In a process of its own, as a user runs it."""
+    again = trained.config.model_copy(update={"output": tmp_path / "again"})
+    path = config_file(tmp_path, yaml.safe_dump(again.model_dump(mode="json")))
+    command = [sys.executable, "-W", "error", "-m", "loxo.cli", "train", "--config", str(path)]
+    environment = os.environ | {"COLUMNS": "500"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", [str(tmp_path / "again" / "model")])
+    for name in ("weights.safetensors", "model.onnx"):
+        assert (tmp_path / "again" / "model" / name).read_bytes() == (trained.folder / name).read_bytes()
+
+
+@pytest.mark.usefixtures("without_export")
+def test_another_seed_gives_another_model_and_replaces_the_first(clip_set: Path, tmp_path: Path) -> None:
+    weights = [(train(tiny_config(clip_set, tmp_path / "run", seed=seed)) / "weights.safetensors").read_bytes() for seed in (1, 2)]
+    assert weights[0] != weights[1]
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.usefixtures("without_export")
+def test_windows_are_drawn_anew_each_epoch_for_training_only(clip_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, int, int]] = []
+    read = AudioDataset.__getitem__
+
+    def noted(dataset: AudioDataset, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        seen.append((dataset.random, dataset.epoch, index))
+        return read(dataset, index)
+
+    monkeypatch.setattr(AudioDataset, "__getitem__", noted)
+    train(tiny_config(clip_set, tmp_path / "run", batch_size=11))
+    training = [(epoch, index) for random, epoch, index in seen if random]
+    assert sorted(training) == [(epoch, index) for epoch in (0, 1) for index in range(11)]
+    assert training[:11] != sorted(training[:11])
+    assert {(epoch, index) for random, epoch, index in seen if not random} == {(0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "changes", "expected"),
+    [
+        ({"train"}, {}, "no clips of the split 'validation'"),
+        ({"validation"}, {}, "no clips of the split 'train'"),
+        ({"train", "validation"}, {"batch_size": 12}, "batch_size: 12 is more than a process has of the 11 clips"),
+        ({"train", "validation"}, {"batch_size": 7, "devices": 2}, "batch_size: 7 is more than a process has of the 11 clips"),
+    ],
+)
+def test_too_few_clips_are_refused_before_anything_is_written(
+    clip_set: Path, tmp_path: Path, kept: set[str], changes: dict[str, object], expected: str
+) -> None:
+    manifest = clip_set.with_name(f"{tmp_path.name}.parquet")
+    write_clips(manifest, [clip for clip in read_clips(clip_set) if clip.split in kept])
+    with pytest.raises(ConfigError, match=expected):
+        train(tiny_config(manifest, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_clips_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="loxo simulate --clips"):
+        train(tiny_config(tmp_path / "none.parquet", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+# Thresholds.
+
+SCORES = st.one_of(st.sampled_from([0.0, 0.0004, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1, width=32))
+FRAMES = st.lists(st.tuples(SCORES, st.sampled_from([0.0, 0.25, 0.5, 1.0, float("nan")])), max_size=30)
+
+
+@given(FRAMES, st.sampled_from([0.5, 1.0, 1.5, 3.0]))
+def test_no_other_threshold_is_better(frames: list[tuple[float, float]], recall_weight: float) -> None:
+    scores, targets = np.array(frames, np.float32).reshape(-1, 2).T
+    threshold, f = best_threshold(scores, targets, recall_weight)
+    expected = twin.best_f(scores.tolist(), targets.tolist(), recall_weight, LOWEST_THRESHOLD)
+    assert f == pytest.approx(expected)
+    assert LOWEST_THRESHOLD <= threshold <= 1
+    if f:
+        assert twin.f_score(scores.tolist(), targets.tolist(), threshold, recall_weight) == pytest.approx(f)
+
+
+def test_equal_scores_are_taken_together() -> None:
+    """With one of three equal scores right, a threshold at them is right once in three."""
+    threshold, f = best_threshold(np.array([0.5, 0.5, 0.5], np.float32), np.array([1, 0, 0], np.float32))
+    assert (threshold, f) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("targets", [[0, 0.4, np.nan], [np.nan] * 3])
+def test_without_a_positive_target_there_is_nothing_to_choose_by(targets: list[float]) -> None:
+    assert best_threshold(np.array([0.9, 0.5, 0.1], np.float32), np.array(targets, np.float32)) == (0.5, 0.0)

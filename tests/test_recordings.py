@@ -386,7 +386,7 @@ def test_a_damaged_place_in_a_flac_costs_no_more_than_its_surroundings(tmp_path:
     after = int(np.flatnonzero(lost)[-1]) + 1
     np.testing.assert_array_equal(recording.read(after, after + 5000), whole[after : after + 5000])
     inside = int(np.flatnonzero(lost)[0]) + 10
-    assert not recording.read(inside, inside + 100).any()
+    np.testing.assert_array_equal(recording.read(inside, inside + 100), np.zeros(100, np.float32))
 
 
 def test_a_flac_whose_beginning_is_damaged_is_read_from_behind_it(tmp_path: Path) -> None:
@@ -482,13 +482,14 @@ def test_an_mp3_that_does_not_say_its_length_is_read_to_its_end(rate: int, chann
 
 def test_a_cut_mp3_that_does_not_say_its_length_has_the_frames_that_are_there(tmp_path: Path) -> None:
     content = without_count(mp3(np.tile(NOISE, 3)))
-    whole = saved(tmp_path, content, "a.mp3")
-    recording = saved(tmp_path, content[: len(content) // 3], "b.mp3")
-    check = SampleCheck()
-    found = joined(recording.blocks(RATE, check=check))
-    assert kinds(*recording.header_damage, *check.damage()) == ()
-    assert whole.n_samples / 3 - 1200 < len(found) == recording.n_samples <= whole.n_samples / 3
-    np.testing.assert_allclose(found[:-1152], joined(whole.blocks(RATE))[: len(found) - 1152], atol=1e-6)
+    whole = joined(saved(tmp_path, content, "a.mp3").blocks(RATE))
+    for cut in range(len(content) // 3, len(content) // 3 + 500, 50):
+        recording = saved(tmp_path, content[:cut], "b.mp3")
+        check = SampleCheck()
+        found = joined(recording.blocks(RATE, check=check))
+        assert kinds(*recording.header_damage, *check.damage()) == ()
+        assert cut / len(content) * len(whole) - 1200 < len(found) < cut / len(content) * len(whole) + 600
+        np.testing.assert_allclose(found[:-1152], whole[: len(found) - 1152], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])

@@ -156,6 +156,15 @@ def test_a_killed_run_goes_on_where_it_was(counting: Counting, folder: Path, tmp
     assert len(read_journal(run.journal)) >= 7
 
 
+def test_a_name_that_no_table_could_hold_is_skipped(scorer: Scorer, tmp_path: Path) -> None:
+    good = noise(tmp_path / "good.wav", 2.0)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xf6n.wav"))
+    os.link(good, odd)
+    outcomes = run_survey(survey(scorer, tmp_path / "out"), find_recordings([tmp_path]))
+    assert {Path(outcome.recording).name: bool(outcome.skipped) for outcome in outcomes} == {"f\\udcf6n.wav": True, "good.wav": False}
+    assert "not UTF-8" in (tmp_path / "out" / "skipped.tsv").read_text()
+
+
 def test_damage_is_told_with_the_outcome(scorer: Scorer, tmp_path: Path) -> None:
     path = noise(tmp_path / "cut.wav")
     path.write_bytes(path.read_bytes()[:-8000])

@@ -122,6 +122,11 @@ class Survey:
     def detect(self, path: Path, name: str) -> Outcome:
         """Detect on one recording and write its tables; whatever is wrong with the file becomes the outcome's reason."""
         try:
+            path.as_posix().encode()
+        except UnicodeEncodeError:
+            written = path.as_posix().encode(errors="backslashreplace").decode()
+            return Outcome(written, "", skipped="its name is not UTF-8, which no table could hold; rename it")
+        try:
             key = self.key(path)
             recording = open_recording(path, self.settings.timezone)
             check = SampleCheck()

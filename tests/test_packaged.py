@@ -46,6 +46,12 @@ def test_its_files_are_small_and_its_card_says_what_it_was_trained_on() -> None:
     assert "What that means for you" in card
 
 
+def test_its_network_does_not_tell_where_it_was_made() -> None:
+    network = (FOLDER / "model.onnx").read_bytes()
+    assert b"stack_trace" not in network
+    assert b".py" not in network
+
+
 def test_its_network_and_its_weights_are_the_same_model(scorer: Scorer) -> None:
     model = CRNN(front_end=load_spec(FOLDER).front_end)
     load_weights(model, FOLDER)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
@@ -84,6 +84,7 @@ def test_a_long_recording_uses_most_of_its_columns(n_samples: int, columns: int)
     assert n_samples / (step * per_column) >= min(columns, n_samples / 2) / 2
 
 
+@settings(max_examples=40)
 @given(start_s=st.floats(0.5, 14.0), share=st.floats(0.1, 0.9), seconds=st.floats(16.0, 100.0), view=st.sampled_from([LOW, HIGH]))
 def test_a_tone_is_at_its_time_and_frequency(start_s: float, share: float, seconds: float, view: View) -> None:
     hz = share * view.top_hz
@@ -310,7 +311,7 @@ def test_the_picture_is_at_its_times_and_frequencies(tmp_path: Path) -> None:
 
 
 def test_a_box_remains_visible_in_a_long_recording(tmp_path: Path) -> None:
-    marked = where(drawn(recorded(tmp_path, 550), [Detection("Rumble", 300.0, 300.1, 20, 21, 0.9)]), "Rumble")
+    marked = where(drawn(recorded(tmp_path, 550, rate=500), [Detection("Rumble", 300.0, 300.1, 20, 21, 0.9)]), "Rumble")
     rows, columns = np.ptp(marked, axis=0) + 1
     assert rows >= 4
     assert columns >= 4
@@ -326,9 +327,9 @@ def test_truth_is_a_bar_at_the_top_of_the_panel(tmp_path: Path) -> None:
 
 def test_only_long_recordings_have_close_ups(tmp_path: Path) -> None:
     calls = [Detection(label, 100.0 * number, 100.0 * number + 3, 20, 60, 0.9) for number in range(6) for label in ("Rumble", "Gunshot")]
-    short = drawn(recorded(tmp_path, 600), calls)
-    long = drawn(recorded(tmp_path, 601), calls)
-    none = drawn(recorded(tmp_path, 601))
+    short = drawn(recorded(tmp_path, 600, rate=500), calls)
+    long = drawn(recorded(tmp_path, 601, rate=500), calls)
+    none = drawn(recorded(tmp_path, 601, rate=500))
     assert short.shape == none.shape
     assert short.shape[1] == long.shape[1] == 1200
     # Four rows of three: six rumbles, six gunshots.

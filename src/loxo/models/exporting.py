@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +44,17 @@ def export_network(model: AbstractModel, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    _forget_where(path)
+
+
+def _forget_where(path: Path) -> None:
+    """Take out what the exporter notes of each operator: the files and lines that it came from, on the machine where it was made."""
+    network = onnx.load(path)
+    graph = network.graph
+    for part in (network, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(network, path)
 
 
 class Scores(nn.Module):

@@ -150,7 +150,7 @@ def detect(
     if draw:
         from loxo.report import draw_recording
 
-        survey.draw = partial(draw_recording, channel=settings.channel)
+        survey.draw = partial(draw_recording, channel=settings.channel, timezone=settings.timezone)
     with _progress() as bar:
         overall = bar.add_task("recordings", total=len(files))
         within = bar.add_task("this one", total=None, audio=True)

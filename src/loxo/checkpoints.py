@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DECISIONS",
-    "DEFAULT_MODEL",
     "Decision",
     "ModelError",
     "ModelSpec",
@@ -43,8 +42,6 @@ __all__ = [
     "save_model",
     "save_spec",
 ]
-
-DEFAULT_MODEL = "crnn"
 
 
 class ModelError(ValueError):

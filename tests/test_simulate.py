@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import lognorm
 
 from loxo.annotations import read_annotations
-from loxo.dataset import Clip, read_clips
+from loxo.clips import Clip, read_clips
 from loxo.events import EVENT_LABELS, Event
 from loxo.simulate import LOOKALIKES, SceneSettings, gunshot, rumble, scene, sounds, soundscape, writing
 from loxo.simulate import scenes as room

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from loxo.checkpoints import load_spec
-from loxo.dataset import AudioDataset, read_clips, write_clips
+from loxo.clips import read_clips, write_clips
+from loxo.dataset import AudioDataset
 from loxo.events import EVENT_LABELS
 from loxo.training import LOWEST_THRESHOLD, ConfigError, best_threshold, build_model, read_config, train
 from reference import training as twin

@@ -6,7 +6,7 @@ bottom never meets a name that was not explained.
 ground
     timeline.py       seconds, samples and frames: the only place that converts
     events.py         the nouns: Event, Detection, LABELS
-    storage.py        files that are whole or not there
+    storage.py        files on a disk, on S3 and on the web: found, read by ranges, written whole or not at all
 
 recordings
     recordings/       one recording: header, damage, site and start time from its name; blocks of samples
@@ -14,10 +14,15 @@ recordings
 annotations
     annotations/      tables of the field -> events; detections -> Raven, Audacity, CSV, Parquet
 
+clips
+    clips.py          the clip set: short audio files and their manifest
+    splits.py         which recording or site is in which fold, and a check for leaks
+    preparation/      the four steps: training table, background, clips, resampling
+
 dataset
     targets.py        events -> (class, bin) targets, and back
     augment.py        changes to training batches that stand for a physical difference
-    dataset.py        clip sets, and the windows of clips that models are trained on
+    dataset.py        the windows of clips that models are trained on
     simulate/         soundscapes with known events
 
 model
@@ -41,7 +46,7 @@ people
     report.py         pictures of recordings and what was found in them
 
 door
-    cli.py            one command a room
+    cli/              one command a room
 
 >>> import loxo
 >>> loxo.LABELS

@@ -1,103 +1,24 @@
-"""Clips on disk, and the windows of them that a model is trained on.
+"""Windows of clips: what a model is trained on.
 
-A **clip set** is a folder with `clips.parquet`, a row a clip, and the audio files that it names by their path relative to it. Columns:
-`path`, `split` (train, validation, test), `group` (the recording or soundscape that it was cut from), `seconds`, `rate`, and `events`, a
-list of `label, start_s, end_s, low_hz, high_hz, marginal` timed from the start of the clip. A clip without events is Background.
-
-`AudioDataset` gives, for each clip, one window of it: drawn anew each epoch for training, always the middle one for validation.
+`AudioDataset` gives, for each clip of a clip set, one window of it: drawn anew each epoch for training, always the middle one for
+validation.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import polars as pl
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from loxo.events import Event
-from loxo.storage import replacing
+from loxo.clips import Clip
 from loxo.targets import targets_from_events
 from loxo.timeline import samples_at, seconds_at
 
-__all__ = ["AudioDataset", "Clip", "WindowSettings", "read_clips", "write_clips"]
-
-EVENT_FIELDS = {
-    "label": pl.String, "start_s": pl.Float64, "end_s": pl.Float64, "low_hz": pl.Float64, "high_hz": pl.Float64, "marginal": pl.Boolean,
-}  # fmt: skip
-SCHEMA = {
-    "path": pl.String(), "split": pl.String(), "group": pl.String(), "seconds": pl.Float64(), "rate": pl.Int64(),
-    "events": pl.List(pl.Struct(EVENT_FIELDS)),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A short audio file and the events in it, timed from its start."""
-
-    path: Path
-    split: str
-    group: str
-    seconds: float
-    rate: int
-    events: tuple[Event, ...]
-
-
-def write_clips(manifest: Path, clips: Iterable[Clip]) -> None:
-    """Write a clip set's manifest; the files are named relative to it, so that the folder can be moved."""
-    rows = [
-        {
-            "path": clip.path.relative_to(manifest.parent).as_posix(),
-            "split": clip.split,
-            "group": clip.group,
-            "seconds": clip.seconds,
-            "rate": clip.rate,
-            "events": [{name: getattr(event, name) for name in EVENT_FIELDS} for event in clip.events],
-        }
-        for clip in clips
-    ]
-    with replacing(manifest) as passing:
-        pl.DataFrame(rows, schema=SCHEMA).write_parquet(passing)
-
-
-def read_clips(manifest: Path, split: str | None = None) -> list[Clip]:
-    """Read a clip set's manifest, or one split of it.
-
-    Raises:
-        FileNotFoundError: if there is no such manifest.
-        ValueError: if it is not Parquet, or its columns are not those of a clip set.
-    """
-    if not manifest.is_file():
-        raise FileNotFoundError(f"{manifest}: no clip set there; make one with `loxo simulate --clips`")
-    try:
-        frame = pl.read_parquet(manifest)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{manifest}: not a Parquet file: {' '.join(str(error).split())[:200]}") from error
-    missing = [name for name in SCHEMA if name not in frame.columns]
-    if missing:
-        raise ValueError(f"{manifest}: not the manifest of a clip set, it lacks the columns {', '.join(missing)}")
-    chosen = frame if split is None else frame.filter(pl.col("split") == split)
-    return [
-        Clip(
-            path=manifest.parent / row["path"],
-            split=row["split"],
-            group=row["group"],
-            seconds=row["seconds"],
-            rate=row["rate"],
-            events=tuple(_event(**fields) for fields in row["events"]),
-        )
-        for row in chosen.iter_rows(named=True)
-    ]
-
-
-def _event(*, marginal: bool, **fields: str | float | None) -> Event:
-    flags = frozenset({"marginal"}) if marginal else frozenset[str]()
-    return Event(**fields, flags=flags)  # type: ignore[arg-type]  # the columns' types are checked by polars
+__all__ = ["AudioDataset", "WindowSettings"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from loxo.augment import CropSettings
 from loxo.checkpoints import DECISIONS, Decision, ModelSpec, explained, save_model
-from loxo.dataset import AudioDataset, WindowSettings, read_clips
+from loxo.clips import read_clips
+from loxo.dataset import AudioDataset, WindowSettings
 from loxo.events import EVENT_LABELS
 from loxo.models import MODELS, AbstractModel, CRNNSettings, OptimiserSettings
 from loxo.spectrogram import FrontEnd

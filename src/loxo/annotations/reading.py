@@ -130,7 +130,9 @@ class _TableReader:
         elif ruling is not Ruling.NOTHING:
             recording = self._recording(row)
             event = self._event(row, in_doubt=ruling is Ruling.DOUBTFUL)
-            annotation = Annotation(recording, event, self.table.path, row.line, row.optional_number("score"))
+            score = row.optional_number("score")
+            exhaustive = self.dialect.verdicts is None and score is None
+            annotation = Annotation(recording, event, self.table.path, row.line, score, exhaustive)
             selections.append(_Selection(annotation, row.text("selection"), row.text("view")))
 
     def _ruling(self, row: Row) -> Ruling:

@@ -39,6 +39,7 @@ class Annotation:
         table: the table's path.
         row: line of the table, the header being line 1.
         score: a detector's score, in tables of detections.
+        exhaustive: whether the table holds all events of its recording; one of a detector's finds, reviewed or not, does not.
     """
 
     recording: str
@@ -46,6 +47,7 @@ class Annotation:
     table: str
     row: int
     score: float | None = None
+    exhaustive: bool = True
 
     @property
     def stem(self) -> str:

@@ -7,6 +7,7 @@
     mp3.py        MP3 that does not say how long it is: counting its frames
     decoding.py   FLAC, OGG, MP3, AIFF and whatever else libsndfile knows
     recording.py  Recording: opening, reading, streaming; finding recordings in folders
+    stored.py     recordings on S3 and the like: read by ranges of bytes where they can be
 
 Field recorders lose power, fill their cards and are copied with errors. What is usable is used, nothing is invented to fill it up, and
 what was wrong is told: by `Recording.header_damage` when it is opened, by a `SampleCheck` when its samples have passed. Only a file with
@@ -22,6 +23,7 @@ from loxo.recordings.header import Damage, DamageKind, RecordingError
 from loxo.recordings.names import parse_name
 from loxo.recordings.recording import SUFFIXES, Recording, find_recordings, open_recording
 from loxo.recordings.samples import SampleCheck
+from loxo.recordings.stored import at_hand, open_stored
 
 __all__ = [
     "SUFFIXES",
@@ -30,7 +32,9 @@ __all__ = [
     "Recording",
     "RecordingError",
     "SampleCheck",
+    "at_hand",
     "find_recordings",
     "open_recording",
+    "open_stored",
     "parse_name",
 ]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,7 +23,7 @@ from loxo.recordings.samples import Block, SampleCheck, Samples, resampled, to_m
 from loxo.recordings.wav import pcm_chunks, read_wav
 from loxo.timeline import samples_at, seconds_at
 
-__all__ = ["SUFFIXES", "Recording", "find_recordings", "open_recording"]
+__all__ = ["SUFFIXES", "Recording", "find_recordings", "from_header", "open_recording"]
 
 WAV_FAMILY = frozenset({"WAV", "RF64"})
 """The same, but for the size of its sizes: both are found under both names."""
@@ -57,6 +58,7 @@ class Recording:
         start_time: zoned; None if the name does not say it, or not of which zone it is.
         header_damage: what was wrong when it was opened.
         layout: of samples that are read as they are; None if they must be decoded.
+        opened: gives the bytes of a recording with a layout that is not on the disk; `path` is its name then.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Recording:
     start_time: datetime | None = None
     header_damage: tuple[Damage, ...] = ()
     layout: PcmLayout | None = None
+    opened: Callable[[], BinaryIO] | None = field(default=None, compare=False, repr=False)
 
     @property
     def duration_s(self) -> float:
@@ -130,7 +133,10 @@ class Recording:
         size = min(size, max(1, BLOCK_VALUES // self.channels))
         if self.layout is None:
             return decoded_chunks(self.path, start, stop, size)
-        return pcm_chunks(self.path, self.layout, start, stop, size)
+        return pcm_chunks(self.opened or self._open, self.layout, start, stop, size)
+
+    def _open(self) -> BinaryIO:
+        return self.path.open("rb")
 
     def _check_channel(self, channel: int | None) -> None:
         if channel is not None and not 0 <= channel < self.channels:
@@ -150,7 +156,15 @@ def open_recording(path: Path, timezone: ZoneInfo | None = None) -> Recording:
     Raises:
         RecordingError: if nothing in it can be used.
     """
-    header = _read_header(path)
+    return from_header(path, _read_header(path), timezone)
+
+
+def from_header(path: Path, header: Header, timezone: ZoneInfo | None) -> Recording:
+    """What a header and a name say together.
+
+    Raises:
+        RecordingError: if nothing in it can be used.
+    """
     if header.rate not in RATES:
         raise RecordingError(
             f"{path}: its header says {header.rate} samples a second, {RATES[0]} to {RATES[-1]} are expected; it is broken, or no recording"

@@ -22,10 +22,9 @@ by 16 bytes, sizes of 64 bits that count their own header, multiples of 8 bytes)
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -209,14 +208,14 @@ def _damage(kind: DamageKind | None, encoding: _Encoding, data: _Data) -> tuple[
     return (Damage(kind, f"its header announces {announced_s:.2f} s; the file has {there_s:.2f} s"),)
 
 
-def pcm_chunks(path: Path, layout: PcmLayout, start: int, stop: int, size: int) -> Iterator[Samples]:
+def pcm_chunks(opened: Callable[[], BinaryIO], layout: PcmLayout, start: int, stop: int, size: int) -> Iterator[Samples]:
     """Samples `[start, stop)` as consecutive arrays of up to `size`; ends early where the file does."""
-    with path.open("rb") as file:
+    with opened() as file:
         file.seek(layout.start + start * layout.frame_bytes)
         for at in range(start, stop, size):
             n_asked = min(size, stop - at)
-            raw = np.empty(n_asked * layout.frame_bytes, np.uint8)
-            n_read = file.readinto(raw.data) // layout.frame_bytes
+            raw = np.frombuffer(file.read(n_asked * layout.frame_bytes), np.uint8)
+            n_read = len(raw) // layout.frame_bytes
             if n_read:
                 yield decode_pcm(raw[: n_read * layout.frame_bytes], layout)
             if n_read < n_asked:

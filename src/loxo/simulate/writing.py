@@ -18,7 +18,7 @@ import soxr
 from numpy.typing import NDArray
 
 from loxo.annotations import write_events
-from loxo.dataset import Clip, write_clips
+from loxo.clips import Clip, write_clips
 from loxo.events import EVENT_LABELS, Event
 from loxo.recordings import find_recordings
 from loxo.simulate.scenes import SceneSettings, scene, soundscape

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from loxo.cli.prepare import prepare
+from loxo.cli.shared import NothingDoneError, progress_bar, zone
+
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from rich.progress import Progress
-
     from loxo.checkpoints import Decision
     from loxo.surveys import Outcome
 
@@ -32,10 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-class NothingDoneError(Exception):
-    """The command could do nothing; the message says why."""
+app.add_typer(prepare, name="prepare")
 
 
 def main() -> None:
@@ -84,7 +80,7 @@ def simulate(
     if clips:
         settings = SceneSettings()
         loaded = load_backgrounds(background or [], settings.rate)
-        with _progress() as bar:
+        with progress_bar() as bar:
             for _ in bar.track(write_clip_set(output, clips, settings, loaded, seed=seed, jobs=jobs), total=clips, description="clips"):
                 pass
         print(f"{clips} clips with {len(loaded)} real backgrounds in {output}")
@@ -141,7 +137,7 @@ def detect(
         decisions=_decisions(scorer.spec.decisions, threshold or []),
         formats=_formats(formats),
         channel=None if channel is None else channel - 1,
-        timezone=_zone(timezone),
+        timezone=zone(timezone),
     )
     files = find_recordings(recordings)
     if not files:
@@ -151,7 +147,7 @@ def detect(
         from loxo.report import draw_recording
 
         survey.draw = partial(draw_recording, channel=settings.channel, timezone=settings.timezone)
-    with _progress() as bar:
+    with progress_bar() as bar:
         overall = bar.add_task("recordings", total=len(files))
         within = bar.add_task("this one", total=None, audio=True)
         survey.heard = lambda done_s, length_s: bar.update(within, completed=done_s, total=length_s)
@@ -208,17 +204,6 @@ def _formats(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _zone(name: str | None) -> ZoneInfo | None:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise typer.BadParameter(f"--timezone {name}: no such zone; write it as in Africa/Brazzaville") from error
-
-
 @app.command()
 def evaluate(
     truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
@@ -250,35 +235,6 @@ def models() -> None:
         takes = f"{spec.front_end.rate} Hz, frames of {spec.front_end.grid.frame_s:g} s"
         thresholds = ", ".join(f"{label} {decision.threshold:g}" for label, decision in spec.decisions.items())
         print(f"{name} {spec.version}: {takes}, thresholds {thresholds}; {folder}")
-
-
-def _progress() -> Progress:
-    """A bar with what is done, the time left, and nothing at all when nobody watches."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class RealTimeColumn(ProgressColumn):
-        """Seconds of audio a second, for the tasks that count seconds of audio."""
-
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f} x real time" if task.speed and task.fields.get("audio") else "")
-
-    console = Console(soft_wrap=True)
-    columns = (
-        *(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), RealTimeColumn()),
-        *(TimeElapsedColumn(), TimeRemainingColumn()),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_a_long_event_is_cut_into_as_few_windows_as_cover_it(length_s: float, se
     event = Event("Rumble", 100.0, 100.0 + length_s)
     windows = windows_of([event], 60_000, seed=seed)
     assert len(windows) == -(-(samples_at(event.end_s, RATE) - 10_000) // 2000)
-    assert all(a.stop == b.start for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.stop == b.start for a, b in pairwise(windows))
 
 
 def test_events_that_fit_into_one_window_share_it() -> None:
@@ -130,7 +131,10 @@ def test_two_rumbles_that_overlap_are_both_in_their_clip() -> None:
     events = [Event("Rumble", 100, 104, 12, 60), Event("Rumble", 102, 107, 15, 80)]
     (window,) = windows_of(events, 60_000)
     start_s = seconds_at(window.start, RATE)
-    assert [(e.start_s + start_s, e.end_s + start_s, e.high_hz) for e in events_within(events, window, RATE)] == [(100, 104, 60), (102, 107, 80)]
+    assert [(e.start_s + start_s, e.end_s + start_s, e.high_hz) for e in events_within(events, window, RATE)] == [
+        (100, 104, 60),
+        (102, 107, 80),
+    ]
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=30), st.integers(0, 300), st.integers(100, 2000))
@@ -140,8 +144,8 @@ def test_windows_are_read_together_only_if_near(starts: list[int], gap: int, lon
     assert [window for group in groups for window in group] == windows
     for group in groups:
         assert group[-1].stop - group[0].start <= longest
-        assert all(b.start - a.stop <= gap for a, b in zip(group, group[1:], strict=False))
-    for before, after in zip(groups, groups[1:], strict=False):
+        assert all(b.start - a.stop <= gap for a, b in pairwise(group))
+    for before, after in pairwise(groups):
         assert after[0].start - before[-1].stop > gap or after[0].stop - before[0].start > longest
 
 

@@ -31,7 +31,7 @@ LABELS = ("Gunshot", "Rumble", "Background")
 
 
 def stem(recording: str) -> str:
-    return re.sub(r"\.(wav|flac)$", "", recording.split("/")[-1], flags=re.IGNORECASE)
+    return re.sub(r"\.(wav|flac)$", "", recording.rsplit("/", maxsplit=1)[-1], flags=re.IGNORECASE)
 
 
 def shared_s(a: Member | Placed, b: Member | Placed) -> float:

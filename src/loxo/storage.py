@@ -332,7 +332,7 @@ class Storage:
         if not path.exists() and GLOB.search(url):
             fixed = Path(*_fixed_parts(path))
             matches = re.compile(_expression(url))
-            paths = [file for file in files_below(fixed, suffixes) if matches.fullmatch(file.as_posix())]
+            paths = sorted(file for file in files_below(fixed, suffixes) if matches.fullmatch(file.as_posix()))
         elif path.is_dir():
             paths = sorted(files_below(path, suffixes))
         else:
@@ -597,13 +597,16 @@ def _of(suffixes: Collection[str]) -> str:
     return f" in {', '.join(suffixes)}" if suffixes else ""
 
 
-def files_below(folder: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
+def files_below(folder: Path, suffixes: Collection[str] = (), entered: set[Path] | None = None) -> Iterator[Path]:
     """Files of a folder and the folders in it, with one of some suffixes, in upper or lower case; all if there are none.
 
     Nothing hidden comes, such as the `._x.wav` of macOS. Links to folders are followed, but no folder is entered twice. A folder that may
     not be read stands for itself: opening it says so.
+
+    Args:
+        entered: folders that were entered before; those entered now are added.
     """
-    entered: set[Path] = set()
+    entered = set() if entered is None else entered
     unreadable: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)), followlinks=True):
         real = Path(parent).resolve()

@@ -75,7 +75,7 @@ def read_annotations(paths: Sequence[Path], *, label: str | None = None, lenient
             problems.extend(reading.problems)
     rows = _told_apart(readings)
     searched = frozenset(itertools.chain.from_iterable(reading.searched for reading in readings))
-    return Annotations(rows, searched.difference(row.stem for row in rows), tuple(problems))
+    return Annotations(rows, searched.difference(row.stem for row in rows), tuple(problems), _in_part(readings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,15 @@ class _Reading:
     rows: list[Annotation] = field(default_factory=list)
     searched: set[str] = field(default_factory=set)
     problems: list[TableProblem] = field(default_factory=list)
+
+
+def _in_part(readings: Sequence[_Reading]) -> frozenset[str]:
+    """Stems that stand in tables of a detector's finds alone."""
+    stems: dict[bool, set[str]] = {True: set(), False: set()}
+    for reading in readings:
+        finds = reading.table.dialect.verdicts is not None or reading.table.dialect.of_one_run
+        stems[finds].update(reading.searched, (row.stem for row in reading.rows))
+    return frozenset(stems[True] - stems[False])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +139,7 @@ class _TableReader:
         elif ruling is not Ruling.NOTHING:
             recording = self._recording(row)
             event = self._event(row, in_doubt=ruling is Ruling.DOUBTFUL)
-            score = row.optional_number("score")
-            exhaustive = self.dialect.verdicts is None and score is None
-            annotation = Annotation(recording, event, self.table.path, row.line, score, exhaustive)
+            annotation = Annotation(recording, event, self.table.path, row.line, row.optional_number("score"))
             selections.append(_Selection(annotation, row.text("selection"), row.text("view")))
 
     def _ruling(self, row: Row) -> Ruling:

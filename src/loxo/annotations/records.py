@@ -39,7 +39,6 @@ class Annotation:
         table: the table's path.
         row: line of the table, the header being line 1.
         score: a detector's score, in tables of detections.
-        exhaustive: whether the table holds all events of its recording; one of a detector's finds, reviewed or not, does not.
     """
 
     recording: str
@@ -47,7 +46,6 @@ class Annotation:
     table: str
     row: int
     score: float | None = None
-    exhaustive: bool = True
 
     @property
     def stem(self) -> str:
@@ -91,11 +89,13 @@ class Annotations:
         rows: events in the order of the tables and their lines.
         searched_empty: stems of recordings that were searched and hold no event.
         problems: what a lenient reading passed over.
+        searched_in_part: stems of which only a detector's finds were looked at, reviewed or not: where no row is, nobody knows.
     """
 
     rows: tuple[Annotation, ...]
     searched_empty: frozenset[str]
     problems: tuple[TableProblem, ...]
+    searched_in_part: frozenset[str] = frozenset()
 
     @property
     def recordings(self) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """Step 1: all annotation tables and the listing of recordings -> one training table.
 
 `training_table.parquet` has a row an event, of whatever label, and a row without label and times for each recording that was searched and
-found empty. Times are seconds in the event's own recording. `exhaustive` is false for events of a detector's finds, reviewed or not: nobody
-searched the rest of such a recording, so it gives no Background. `unmatched.tsv` lists what no recording was found for.
+found empty. Times are seconds in the event's own recording. `searched` is false where all that is known are a detector's finds, reviewed or
+not: nobody searched the rest of such a recording, so it gives no Background. `unmatched.tsv` lists what no recording was found for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TABLE_SUFFIXES = (".txt", ".tsv", ".csv", ".parquet")
 SCHEMA = {
     "recording": pl.String(), "size": pl.Int64(), "version": pl.String(), "site": pl.String(), "start_time": pl.Datetime("us", "UTC"),
     "label": pl.String(), "start_s": pl.Float64(), "end_s": pl.Float64(), "low_hz": pl.Float64(), "high_hz": pl.Float64(),
-    "flags": pl.List(pl.String()), "exhaustive": pl.Boolean(), "table": pl.String(), "row": pl.Int64(),
+    "flags": pl.List(pl.String()), "searched": pl.Boolean(), "table": pl.String(), "row": pl.Int64(),
 }  # fmt: skip
 NAMED = 10
 """Most recordings, or problems, that are named; all of them are in `unmatched.tsv`."""
@@ -126,6 +126,8 @@ class _Reading:
     empty: set[str]
     problems: list[TableProblem]
     repeated: int
+    searched: set[str]
+    """Stems of recordings that a person went through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class _Recording:
 
     file: StoredFile
     rows: tuple[Annotation, ...]
+    searched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ def _read_tables(tables: Mapping[str | None, Sequence[StoredFile]]) -> _Reading:
     rows: list[Annotation] = []
     empty: set[str] = set()
     problems: list[TableProblem] = []
+    searched: set[str] = set()
     with ExitStack() as stack:
         for label, files in tables.items():
             local = _on_disk(files, stack)
@@ -162,9 +166,10 @@ def _read_tables(tables: Mapping[str | None, Sequence[StoredFile]]) -> _Reading:
             read = read_annotations(list(local), label=label, lenient=True)
             rows.extend(replace(row, table=local[Path(row.table)]) for row in read.rows)
             empty |= read.searched_empty
+            searched |= read.recordings - read.searched_in_part
             problems.extend(replace(problem, table=local.get(Path(problem.table), problem.table)) for problem in read.problems)
     once = list(_once(rows))
-    return _Reading(once, empty - {row.stem for row in once}, problems, len(rows) - len(once))
+    return _Reading(once, empty - {row.stem for row in once}, problems, len(rows) - len(once), searched)
 
 
 def _on_disk(files: Sequence[StoredFile], stack: ExitStack) -> dict[Path, str]:
@@ -194,20 +199,17 @@ def _match(reading: _Reading, files: Sequence[StoredFile]) -> _Matched:
     by_url = {file.url: file for file in files}
     names = Names(by_url)
     found: dict[str, list[Annotation]] = defaultdict(list)
+    searched: set[str] = set()
     unmatched: Counter[str] = Counter()
-    for row in reading.rows:
-        url = names.match(row.stem, row.table)
+    for stem, row in [*((row.stem, row) for row in reading.rows), *((stem, None) for stem in sorted(reading.empty))]:
+        url = names.match(stem, row.table if row else "")
         if url is None:
-            unmatched[row.stem] += 1
-        else:
-            found[url].append(row)
-    for stem in sorted(reading.empty):
-        url = names.match(stem)
-        if url is None:
-            unmatched[stem] += 0
-        else:
-            found[url] += ()
-    ordered = [_Recording(by_url[url], tuple(sorted(found[url], key=_in_time))) for url in sorted(found)]
+            unmatched[stem] += row is not None
+            continue
+        found[url] += [row] if row else []
+        if stem in reading.searched:
+            searched.add(url)
+    ordered = [_Recording(by_url[url], tuple(sorted(found[url], key=_in_time)), url in searched) for url in sorted(found)]
     return _Matched(ordered, unmatched)
 
 
@@ -242,11 +244,11 @@ def _rows(recording: _Recording, timezone: ZoneInfo | None) -> Iterator[dict[str
     site, start_time = parse_name(file.name, timezone)
     of_file = {"recording": file.url, "size": file.size, "version": file.version, "site": site}
     of_file["start_time"] = start_time and start_time.astimezone(UTC)
+    of_file["searched"] = recording.searched
     if not recording.rows:
-        yield of_file | {"exhaustive": True, "flags": []}
+        yield of_file | {"flags": []}
     for row in recording.rows:
-        event = asdict(row.event) | {"flags": sorted(row.event.flags)}
-        yield of_file | event | {"exhaustive": row.exhaustive, "table": row.table, "row": row.row}
+        yield of_file | asdict(row.event) | {"flags": sorted(row.event.flags), "table": row.table, "row": row.row}
 
 
 def _report(
@@ -314,5 +316,6 @@ def _recording(group: pl.DataFrame) -> TrainingRecording:
         if row["label"] is not None
     )
     first = rows[0]
-    searched = any(row["exhaustive"] for row in rows)
-    return TrainingRecording(first["recording"], first["size"], first["version"], first["site"], first["start_time"], events, searched)
+    return TrainingRecording(
+        first["recording"], first["size"], first["version"], first["site"], first["start_time"], events, first["searched"]
+    )

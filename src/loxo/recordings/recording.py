@@ -5,7 +5,6 @@ A `Recording` holds no open file and no samples; `blocks` and `read` open the fi
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from loxo.recordings.header import Damage, Header, HeaderError, PcmLayout, Recor
 from loxo.recordings.names import parse_name
 from loxo.recordings.samples import Block, SampleCheck, Samples, resampled, to_mono
 from loxo.recordings.wav import pcm_chunks, read_wav
+from loxo.storage import files_below
 from loxo.timeline import samples_at, seconds_at
 
 __all__ = ["SUFFIXES", "Recording", "find_recordings", "from_header", "open_recording"]
@@ -217,7 +217,7 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     entered: set[Path] = set()
     for path in paths:
-        for recording in sorted(_in_folder(path, entered)) if _is_folder(path) else [path]:
+        for recording in sorted(files_below(path, SUFFIXES, entered)) if _is_folder(path) else [path]:
             found.setdefault(recording.absolute(), recording)
     return list(found.values())
 
@@ -227,16 +227,3 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # whatever hinders the look hinders opening it, which says so
         return False
-
-
-def _in_folder(folder: Path, entered: set[Path]) -> Iterator[Path]:
-    unreadable: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)), followlinks=True):
-        real = Path(parent).resolve()
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
-    yield from unreadable

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
-from loxo.annotations import write_events
-from loxo.events import Event
+from loxo.simulate import SceneSettings
+from loxo.simulate.writing import write_recording
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,9 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "recordings").mkdir()
     (folder / "tables").mkdir()
-    name = "nn01a_20180126_000000"
-    soundfile.write(folder / "recordings" / f"{name}.wav", 0.01 * np.random.default_rng(0).normal(size=160_000), 8000)
-    write_events(folder / "tables" / f"{name}.selections.txt", [Event("Rumble", 3.0, 7.0, 12.0, 80.0)], f"{name}.wav")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    settings = SceneSettings(rate=8000, seconds=60.0, rumbles_per_minute=3.0, gunshots_per_minute=2.0)
+    for number in range(4):
+        path = folder / "recordings" / f"nn01a_2018012{number}_000000.wav"
+        write_recording(path, settings, 240.0, number)
+        path.with_suffix(".selections.txt").rename(folder / "tables" / f"{path.stem}.selections.txt")
     return folder
 
 
@@ -40,7 +43,8 @@ def test_every_loxo_command_of_the_readme_runs_in_its_order(folder: Path) -> Non
         arguments = shlex.split(command)[1:]
         done = subprocess.run([LOXO, *arguments], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
-    assert (folder / "detections" / "nn01a_20180126_000000.selections.txt").is_file()
+    assert (folder / "detections" / "nn01a_20180121_000000.selections.txt").is_file()
+    assert (folder / "own" / "detections.parquet").is_file()
     assert (folder / "figures.json").is_file()
 
 
@@ -58,7 +62,24 @@ def test_linked_files_exist(document: str) -> None:
     assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
-def test_options_that_the_readme_names_exist() -> None:
-    text = subprocess.run([LOXO, "detect", "--help"], capture_output=True, text=True, check=True).stdout
-    for option in ("--threshold", "--draw", "--format", "--timezone", "--force", "--model"):
-        assert option in text
+OPTIONS = {
+    "detect": ("--threshold", "--draw", "--format", "--timezone", "--force", "--model"),
+    "prepare all": ("--rumbles", "--gunshots", "--anonymous", "--dev", "--refresh", "--split-by", "--test-recordings"),
+    "prepare background": ("--from", "--ratio", "--margin"),
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_options_that_the_readme_names_exist(command: str) -> None:
+    text = subprocess.run([LOXO, *command.split(), "--help"], capture_output=True, text=True, check=True).stdout
+    assert [option for option in OPTIONS[command] if option not in text] == []
+
+
+def test_options_may_stand_in_the_file_that_is_shipped(folder: Path) -> None:
+    command = [LOXO, "prepare", "--config", "configs/prepare.yaml", "all", "--dev", "--rate", "4000"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    receipts = {step: json.loads((folder / "data" / "dev" / f"{step}.json").read_text())["settings"] for step in ("table", "clips", "resample")}
+    assert receipts["table"]["timezone"] == "Africa/Brazzaville"
+    assert receipts["clips"]["clip_s"] == 20
+    assert receipts["resample"]["rate"] == 4000

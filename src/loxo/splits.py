@@ -31,12 +31,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeVar, get_args
 
 from loxo.annotations import recording_stem
+from loxo.clips import Clip
 
-__all__ = ["SPLITS", "By", "LeakError", "Member", "Placed", "SplitSettings", "assign", "check", "unmatched"]
+__all__ = ["SPLITS", "By", "LeakError", "Member", "Placed", "SplitSettings", "assign", "check", "placed", "unmatched"]
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = SPLITS
@@ -138,6 +139,13 @@ class Placed:
     @property
     def seconds(self) -> float:
         return self.end_s - self.start_s
+
+
+def placed(clip: Clip) -> Placed:
+    """A clip of a manifest, as `check` looks at it."""
+    start_s = clip.start_s or 0.0
+    began = None if clip.start_time is None else clip.start_time + timedelta(seconds=start_s)
+    return Placed(clip.group, clip.split, clip.site, began, start_s, start_s + clip.seconds)
 
 
 class LeakError(ValueError):

@@ -36,6 +36,7 @@ from loxo.dataset import AudioDataset, WindowSettings
 from loxo.events import EVENT_LABELS
 from loxo.models import MODELS, AbstractModel, CRNNSettings, OptimiserSettings
 from loxo.spectrogram import FrontEnd
+from loxo.splits import check, placed
 from loxo.storage import replacing
 from loxo.timeline import ceil_div, samples_at
 
@@ -200,9 +201,11 @@ def train(config: TrainingConfig, *, progress: bool = False) -> Path:
 
     Raises:
         ConfigError: if there are too few clips.
+        LeakError: if the same sound is in two splits.
         OSError: if the clips cannot be read, or the output not be written.
     """
     lightning.seed_everything(config.seed, verbose=False)
+    check(map(placed, read_clips(config.data.clips)))
     model = build_model(config)
     sets = {split: _dataset(config, split) for split in ("train", "validation")}
     with _quiet():

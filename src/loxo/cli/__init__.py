@@ -236,6 +236,3 @@ def models() -> None:
         thresholds = ", ".join(f"{label} {decision.threshold:g}" for label, decision in spec.decisions.items())
         print(f"{name} {spec.version}: {takes}, thresholds {thresholds}; {folder}")
 
-
-if __name__ == "__main__":
-    main()

@@ -5,8 +5,10 @@ Every option may also stand in a file (`loxo prepare --config configs/prepare.ya
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -250,8 +252,11 @@ def _run(steps: list[Step], data: Path, dev: bool, connection: Path | None, anon
     reports: list[Report] = []
     try:
         for step in steps:
+            began = time.perf_counter()
             with _watched() as watch:
-                reports.append(step(folder=folder, storage=storage, watch=watch))
+                report = step(folder=folder, storage=storage, watch=watch)
+            took = ", ".join(filter(None, (f"{time.perf_counter() - began:.1f} s", report.effort)))
+            reports.append(report if report.as_before else replace(report, effort=took))
     finally:
         _close(reports)
 
@@ -279,7 +284,7 @@ def _close(reports: list[Report]) -> None:
     console = Console(soft_wrap=True)
     shown = Table("step", "read", "wrote", "skipped", "this time", box=SIMPLE_HEAD)
     for report in reports:
-        this_time = "as before" if report.as_before else report.effort or "done"
+        this_time = "as before" if report.as_before else report.effort
         shown.add_row(report.step, report.read, report.wrote, report.skipped or "-", this_time)
     console.print(shown)
     for report in reports:

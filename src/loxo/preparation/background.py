@@ -155,7 +155,8 @@ def _free(recording: TrainingRecording, seconds: float, settings: BackgroundSett
     """Stretches that are a margin from all events and have room for a clip."""
     taken = union([(max(0.0, e.start_s - settings.margin_s), e.end_s + settings.margin_s) for e in recording.targets])
     starts, ends = [0.0, *(end for _, end in taken)], [*(start for start, _ in taken), seconds]
-    return [(start, end) for start, end in zip(starts, ends, strict=True) if min(end, seconds) - start >= settings.clip_s]
+    within = [(start, min(end, seconds)) for start, end in zip(starts, ends, strict=True)]
+    return [(start, end) for start, end in within if end - start >= settings.clip_s]
 
 
 def _false_positives(

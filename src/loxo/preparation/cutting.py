@@ -31,7 +31,7 @@ from loxo.preparation.journal import Done, Journal
 from loxo.preparation.table import TrainingRecording, read_training_table
 from loxo.preparation.windows import Window, event_windows, events_within, generator, shared
 from loxo.recordings import Recording, SampleCheck, at_hand
-from loxo.splits import Member, Placed, SplitSettings, assign, check, unmatched
+from loxo.splits import Member, SplitSettings, assign, check, placed, unmatched
 from loxo.storage import Storage, StorageError, replacing
 from loxo.timeline import samples_at, seconds_at
 
@@ -116,7 +116,7 @@ def cut_clips(folder: Folder, settings: ClipSettings, storage: Storage, *, jobs:
     journal = Journal.of(folder.root / "clips")
     if before is not None and all((folder.root / path).is_file() for path in journal.known):
         return before
-    folder.begin("clips")
+    folder.begin("clips", "clips")
     plan = _plan(recordings, places, settings, storage, watch)
     if folder.dev:
         plan.cuts = list(_trial(plan.cuts, settings.seed))
@@ -127,11 +127,12 @@ def cut_clips(folder: Folder, settings: ClipSettings, storage: Storage, *, jobs:
     if not done:
         raise PreparationError("no clip could be cut" + _first(plan.lost))
     clips = list(_clips(folder, plan.cuts, done, settings))
-    check((_placed(clip) for clip in clips), by=settings.split.by, test_recordings=settings.test_recordings)
+    check(map(placed, clips), by=settings.split.by, test_recordings=settings.test_recordings)
     write_clips(folder.clips, clips)
     write_lines(folder.root / "skipped.tsv", ["recording\tstart_s\tend_s\treason", *sorted(plan.lost)])
     journal.close(done)
-    report = _report(recordings, clips, plan, settings, f"{(storage.bytes_fetched - fetched_before) / 1e6:,.1f} MB fetched")
+    fetched = storage.bytes_fetched - fetched_before
+    report = _report(recordings, clips, plan, settings, f"{fetched / 1e6:,.1f} MB fetched" if fetched else "")
     return folder.finish(report, settings, inputs, [folder.clips])
 
 
@@ -339,11 +340,6 @@ def _members(cuts: Sequence[Cut]) -> list[Member]:
         counts[cut.recording.url][cut.label] += 1
         ends[cut.recording.url] = max(ends[cut.recording.url], cut.end_s)
     return [Member(url, source.site, counts[url], source.start_time, ends[url]) for url, source in sources.items()]
-
-
-def _placed(clip: Clip) -> Placed:
-    start_s = clip.start_s or 0.0
-    return Placed(clip.group, clip.split, clip.site, clip.start_time, start_s, start_s + clip.seconds)
 
 
 def _report(recordings: Sequence[TrainingRecording], clips: Sequence[Clip], plan: _Plan, settings: ClipSettings, effort: str) -> Report:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
@@ -20,6 +21,8 @@ __all__ = ["Folder", "PreparationError", "Report", "Watch", "digest", "file_hash
 
 Watch = Callable[[str, int, int], None]
 """Told of the progress of a step: what is counted, how much is done, of how much."""
+PASSING = re.compile(r"\..+\.\d+")
+"""Names of files that are being written; see `loxo.storage.replacing`."""
 VERSIONS = ("loxo", "numpy", "polars", "soundfile", "soxr")
 
 
@@ -98,9 +101,12 @@ class Folder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def begin(self, step: str) -> None:
-        """Take the receipt away while a step is under way."""
+    def begin(self, step: str, *folders: str) -> None:
+        """Take the receipt away while a step is under way, and what a killed run left half-written here and in the step's folders."""
         self._receipt(step).unlink(missing_ok=True)
+        for path in (*self.root.glob(".*"), *(path for folder in folders for path in (self.root / folder).rglob(".*"))):
+            if PASSING.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def finish(self, report: Report, settings: object, inputs: Mapping[str, str], outputs: Sequence[Path]) -> Report:
         """Write the receipt, unless a repetition of the step could do better."""

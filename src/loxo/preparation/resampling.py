@@ -49,7 +49,7 @@ def resample_clips(folder: Folder, settings: ResampleSettings, *, jobs: int = 0,
     journal = Journal.of(folder.root / "resampled")
     if before is not None and all((folder.root / path).is_file() for path in journal.known):
         return before
-    folder.begin("resample")
+    folder.begin("resample", "resampled")
     clips = read_clips(folder.clips)
     done = _Resampler(folder, settings, journal)
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:

@@ -260,7 +260,7 @@ def _report(
 ) -> Report:
     counts = Counter(row.event.label for recording in chosen for row in recording.rows)
     events = ", ".join(f"{count:,} {label}" for label, count in sorted(counts.items())) or "no events"
-    empty = sum(not recording.rows for recording in chosen)
+    empty = sum(recording.searched and not recording.rows for recording in chosen)
     n_unmatched = sum(matched.unmatched.values())
     notes = []
     if matched.unmatched:
@@ -273,7 +273,7 @@ def _report(
     return Report(
         "table",
         read=f"{sized(sum(map(len, tables.values())), 'table')}, {sized(len(files), 'recording')} listed",
-        wrote=f"{events} in {sized(len(chosen), 'recording')}, {empty:,} of them searched and empty",
+        wrote=f"{events}; {sized(len(chosen), 'recording')}, {empty:,} of them empty",
         skipped=f"{sized(n_unmatched + len(reading.problems), 'row')}" if n_unmatched or reading.problems else "",
         notes=tuple(notes),
     )

@@ -34,8 +34,9 @@ check: $(DEV) ## lint, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(CORE) ## measure the memory of detection
+bench: $(DEV) ## measure the memory of detection, and what cutting clips costs
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/preparation.py
 
 model: $(DEV) ## train the packaged model anew
 	$(BIN)/loxo simulate --clips 8000 --output data/simulated --jobs 2 $(addprefix --background ,$(BACKGROUNDS))

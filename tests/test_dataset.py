@@ -230,3 +230,12 @@ def test_a_clip_at_another_rate_than_its_set_says_is_told(tmp_path: Path) -> Non
 def test_windows_of_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         WindowSettings(**wrong)
+
+
+def test_workers_give_what_one_process_gives(clock: Clip) -> None:
+    dataset = AudioDataset([with_events(clock, [Event("Rumble", 3 + n, 6 + n)]) for n in range(8)], WINDOW, random=True, seed=3)
+    for epoch in range(2):
+        dataset.epoch = epoch
+        alone, shared = ([batch for batch in torch.utils.data.DataLoader(dataset, 4, num_workers=n)] for n in (0, 2))  # type: ignore[arg-type]  # noqa: C416
+        for one, other in zip(alone, shared, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

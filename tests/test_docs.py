@@ -76,10 +76,12 @@ def test_options_that_the_readme_names_exist(command: str) -> None:
 
 
 def test_options_may_stand_in_the_file_that_is_shipped(folder: Path) -> None:
-    command = [LOXO, "prepare", "--config", "configs/prepare.yaml", "all", "--dev", "--rate", "4000"]
+    command = [str(LOXO), "prepare", "--config", "configs/prepare.yaml", "all", "--dev", "--rate", "4000"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    receipts = {step: json.loads((folder / "data" / "dev" / f"{step}.json").read_text())["settings"] for step in ("table", "clips", "resample")}
+    receipts = {
+        step: json.loads((folder / "data" / "dev" / f"{step}.json").read_text())["settings"] for step in ("table", "clips", "resample")
+    }
     assert receipts["table"]["timezone"] == "Africa/Brazzaville"
     assert receipts["clips"]["clip_s"] == 20
     assert receipts["resample"]["rate"] == 4000

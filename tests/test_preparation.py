@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from loxo.events import Event
+from loxo.annotations import read_annotations, write_events, write_raven
+from loxo.clips import Clip, read_clips
+from loxo.events import Detection, Event
+from loxo.preparation import (
+    BackgroundSettings,
+    ClipSettings,
+    Folder,
+    Report,
+    ResampleSettings,
+    TableSettings,
+    cut_clips,
+    draw_background,
+    make_table,
+    names_of,
+    resample_clips,
+)
+from loxo.preparation.background import read_background
+from loxo.preparation.folder import PreparationError, file_hash
+from loxo.preparation.index import Names
 from loxo.preparation.journal import Done, Journal
+from loxo.preparation.table import read_training_table
 from loxo.preparation.windows import Window, event_windows, events_within, shared
+from loxo.storage import Storage
 from loxo.timeline import samples_at, seconds_at
+
+SHARED = Path(__file__).parents[2] / "shared"
 
 RATE = 100
 LENGTHS = st.integers(1, 60_000)
@@ -162,8 +190,6 @@ def test_a_journal_knows_only_files_that_are_as_they_were_noted(tmp_path: Path) 
 
 
 def test_a_line_that_a_kill_cut_off_is_no_file_and_spoils_none(tmp_path: Path) -> None:
-    from loxo.preparation.folder import file_hash
-
     (tmp_path / "clips").mkdir()
     journal = Journal.of(tmp_path / "clips")
     for name in ("a", "b"):
@@ -181,8 +207,6 @@ def test_a_line_that_a_kill_cut_off_is_no_file_and_spoils_none(tmp_path: Path) -
 
 
 def test_a_journal_removes_what_it_wrote_and_nothing_else(tmp_path: Path) -> None:
-    from loxo.preparation.folder import file_hash
-
     (tmp_path / "clips").mkdir()
     journal = Journal.of(tmp_path / "clips")
     mine, old, others = (tmp_path / "clips" / name for name in ("mine.flac", "old.flac", "others.flac"))
@@ -194,3 +218,322 @@ def test_a_journal_removes_what_it_wrote_and_nothing_else(tmp_path: Path) -> Non
     journal.close({"clips/mine.flac"})
     assert [path.exists() for path in (mine, old, others, outside)] == [True, False, True, True]
     assert [json.loads(line)["path"] for line in (tmp_path / "clips.jsonl").read_text().splitlines()] == ["clips/mine.flac"]
+
+
+# ---- names in tables, and recordings
+
+URLS = [
+    "s3://b/wav/nn01a/nn01a_20180126_000000.wav",
+    "s3://b/wav/dz/dz_20130101_180000.WAV",
+    "s3://b/a/20190101_000000.wav",
+    "s3://b/c/20190101_000000.wav",
+]
+
+
+@pytest.mark.parametrize(
+    ("stem", "table", "place"),
+    [
+        ("nn01a_20180126_000000", "t.txt", 0),
+        ("NN01A_20180126_000000", "t.txt", 0),
+        ("dz_20130101_180000", "", 1),
+        ("20190101_000000", "t.txt", None),
+        ("20190101_000000", "D:\\tables\\c\\20190101_000000.selections.txt", 3),
+        ("a_20190101_000000", "", 2),
+        ("nn02a_20180126_000000", "", None),
+    ],
+)
+def test_a_name_finds_its_recording_and_an_ambiguous_one_none(stem: str, table: str, place: int | None) -> None:
+    assert Names(URLS).match(stem, table) == (None if place is None else URLS[place])
+
+
+def test_test_recordings_are_named_by_a_list_or_a_table(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("nn01a_20180126_000000.wav\n\ndz_20130101_180000\n")
+    assert names_of(tmp_path / "list.txt") == ("nn01a_20180126_000000.wav", "dz_20130101_180000")
+    write_events(tmp_path / "x.selections.txt", [Event("Rumble", 1, 2)], "nn01a_20180126_000000.wav")
+    assert names_of(tmp_path / "x.selections.txt") == ("nn01a_20180126_000000",)
+    (tmp_path / "empty.txt").write_text("\n")
+    for name in ("none.txt", "empty.txt"):
+        with pytest.raises(PreparationError, match=name):
+            names_of(tmp_path / name)
+
+
+# ---- the steps on a disk
+
+NAME = "nn01a_20180126_000000"
+
+
+class Trial:
+    """A folder with recordings and tables, and the steps in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.storage = Storage()
+        self.folder = Folder.at(root / "data")
+        for name in ("recordings", "tables"):
+            (root / name).mkdir()
+
+    def path(self, name: str = NAME, suffix: str = ".wav") -> Path:
+        return self.root / "recordings" / f"{name}{suffix}"
+
+    def add(self, name: str, events: list[Event], seconds: float = 300.0, *, rate: int = 1000) -> NDArray[np.int16]:
+        """Noise, and a table of its events."""
+        samples = (1000 * np.random.default_rng(len(events)).standard_normal(round(seconds * rate))).astype(np.int16)
+        soundfile.write(self.path(name), samples, rate)
+        self.mark(name, events)
+        return samples
+
+    def mark(self, name: str, events: list[Event], table: str = "") -> None:
+        write_events(self.root / "tables" / f"{table or name}.selections.txt", events, f"{name}.wav")
+
+    def table(self) -> Report:
+        return make_table(self.folder, TableSettings((str(self.root / "recordings"),), tables=(str(self.root / "tables"),)), self.storage)
+
+    def background(self, detections: Path | None = None, **how: Any) -> list[tuple[str, float, float]]:
+        """Site, start and end of what is drawn."""
+        self.report = draw_background(self.folder, replace(BackgroundSettings(), **how), self.storage, detections=detections)
+        return [(Path(url).stem[:5], start_s, end_s) for url, start_s, end_s in read_background(self.folder.background)]
+
+    def clips(self, settings: ClipSettings | None = None) -> list[Clip]:
+        self.report = cut_clips(self.folder, settings or ClipSettings(), self.storage)
+        return read_clips(self.folder.clips)
+
+    def lost(self) -> list[str]:
+        return pl.read_csv(self.folder.root / "skipped.tsv", separator="\t")["reason"].to_list()
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Trial:
+    return Trial(tmp_path)
+
+
+def samples_of(clip: Clip, dtype: str = "int16") -> tuple[int, NDArray[np.int32]]:
+    """Where a clip starts, and its samples."""
+    assert clip.start_s is not None
+    return round(clip.start_s * clip.rate), soundfile.read(clip.path, dtype=dtype)[0]
+
+
+def test_marginal_events_keep_background_away_and_are_marked_in_clips(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34), Event("Rumble", 150, 153, flags=frozenset({"marginal"}))])
+    trial.table()
+    places = trial.background(ratio=4.0)
+    assert places
+    assert all(end_s <= 140 or start_s >= 163 for _, start_s, end_s in places)
+    assert Counter(event.marginal for clip in trial.clips() for event in clip.events) == {True: 1, False: 1}
+    assert [event.marginal for clip in trial.clips(ClipSettings(marginal=False)) for event in clip.events] == [False]
+
+
+@pytest.mark.parametrize("margin_s", [0.0, 10.0, 45.0])
+def test_background_keeps_its_margin_and_stays_in_the_recording(trial: Trial, margin_s: float) -> None:
+    events = [Event("Rumble", 60, 64), Event("Gunshot", 200, 201), Event("Rumble", 290, 310)]
+    trial.add(NAME, events)
+    trial.table()
+    places = sorted(trial.background(ratio=2.0, margin_s=margin_s))
+    assert places
+    for _, start_s, end_s in places:
+        assert end_s - start_s == pytest.approx(20)
+        assert 0 <= start_s < end_s <= 300 + 1e-9
+        assert all(end_s <= e.start_s - margin_s + 1e-9 or start_s >= e.end_s + margin_s - 1e-9 for e in events)
+    assert all(later[1] >= earlier[2] for earlier, later in pairwise(places))
+
+
+def test_where_there_is_no_room_there_is_less_background_and_it_is_said(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34), Event("Rumble", 70, 74)], seconds=100)
+    trial.table()
+    assert len(trial.background(ratio=5.0)) < 10
+    assert any("fewer than wanted" in note for note in trial.report.notes)
+
+
+def test_background_is_spread_over_hours(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 14_000 + 30 * n, 14_004 + 30 * n) for n in range(12)], 4 * 3600, rate=200)
+    trial.table()
+    assert Counter(int(start_s // 3600) for _, start_s, _ in trial.background()) == {0: 3, 1: 3, 2: 3, 3: 3}
+
+
+def test_background_comes_only_from_recordings_that_were_searched(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34)])
+    trial.add("nn01b_20180126_000000", [])
+    for site in ("nn01c", "nn01d"):  # the one has no table, of the other only a detector's finds were reviewed
+        trial.add(f"{site}_20180126_000000", [])
+        (trial.root / "tables" / f"{site}_20180126_000000.selections.txt").unlink()
+    header = "Selection\tBegin Time (s)\tEnd Time (s)\tBegin File\tFile Offset (s)\tGunshot\tNot_gunshot\n"
+    (trial.root / "tables" / "reviewed.txt").write_text(header + "1\t30\t31\tnn01d_20180126_000000.wav\t30\t1\t\n")
+    trial.table()
+    assert {site for site, _, _ in trial.background(ratio=4.0)} == {"nn01a", "nn01b"}
+    assert ("nn01d", "Gunshot") in {(clip.site, label) for clip in trial.clips() for label in clip.labels}
+
+
+def test_false_detections_become_background_and_true_ones_do_not(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34)])
+    trial.add("nn01b_20180126_000000", [])
+    found = {
+        "nn01a": [Detection("Rumble", 31, 33, 10, 60, 0.99), Detection("Rumble", 150, 152, 10, 60, 0.7)],
+        "nn01b": [Detection("Gunshot", 100, 101, 10, 900, 0.9), Detection("Gunshot", 102, 103, 10, 900, 0.8)],
+    }
+    (trial.root / "found").mkdir()
+    for site, detections in found.items():
+        name = f"{site}_20180126_000000"
+        write_raven(trial.root / "found" / f"{name}.selections.txt", detections, f"elsewhere/{name}.wav")
+    trial.table()
+    places = trial.background(trial.root / "found", ratio=4.0, hard_share=0.5)
+    sources = pl.read_parquet(trial.folder.background)["source"].to_list()
+    hard = [place for place, source in zip(places, sources, strict=True) if source == "false positive"]
+    assert [site for site, _, _ in hard] == ["nn01a", "nn01b"]
+    assert hard[0][1] <= 151 <= hard[0][2]
+    assert hard[1][1] <= 100.5 <= hard[1][2]
+    assert len(places) == 4
+    assert "2 of them false positives" in trial.report.wrote
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".flac", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT"), (".aiff", "PCM_16")])
+def test_clips_are_without_loss_whatever_the_format(trial: Trial, suffix: str, subtype: str) -> None:
+    samples = trial.add(NAME, [Event("Rumble", 30, 34)])
+    trial.path().unlink()
+    soundfile.write(trial.path(suffix=suffix), samples / 32768 if subtype == "FLOAT" else samples, 1000, subtype=subtype)
+    trial.table()
+    (clip,) = trial.clips()
+    first, found = samples_of(clip)
+    np.testing.assert_array_equal(found, samples[first : first + 20_000])
+    assert soundfile.info(clip.path).subtype == "PCM_16"
+
+
+def test_finer_samples_keep_24_bits_and_a_channel_can_be_chosen(trial: Trial) -> None:
+    fine = np.random.default_rng(0).integers(-(2**22), 2**22, (60_000, 2), dtype=np.int32)
+    soundfile.write(trial.path(), fine << 8, 1000, subtype="PCM_24")
+    trial.mark(NAME, [Event("Gunshot", 30, 31)])
+    trial.table()
+    (clip,) = trial.clips(ClipSettings(channel=1))
+    first, found = samples_of(clip, "int32")
+    np.testing.assert_array_equal(found >> 8, fine[first : first + 20_000, 1])
+
+
+def test_damaged_stretches_are_listed_and_the_rest_is_cut(trial: Trial) -> None:
+    samples = trial.add(NAME, [Event("Rumble", 30, 34), Event("Rumble", 150, 154)])
+    samples[120_000:180_000] = 0
+    soundfile.write(trial.path(), samples, 1000)
+    trial.mark("nn01b_20180126_000000", [Event("Gunshot", 30, 31)])
+    trial.path("nn01b_20180126_000000").write_bytes(b"no sound")
+    trial.table()
+    assert len(trial.clips()) == 1
+    silent, broken = trial.lost()
+    assert "all samples are 0" in silent
+    assert "no sound" in broken
+    assert trial.report.skipped == "2 places"
+
+
+def test_more_tables_leave_other_clips_alone_and_fewer_remove_theirs(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34), Event("Rumble", 150, 154)])
+    trial.table()
+    before = {clip.path: clip.path.stat().st_mtime_ns for clip in trial.clips()}
+    trial.add("nn01b_20180126_000000", [Event("Gunshot", 30, 31)])
+    trial.table()
+    after = {clip.path: clip.path.stat().st_mtime_ns for clip in trial.clips()}
+    assert len(after) == 3
+    assert before.items() <= after.items()
+    (trial.root / "tables" / f"{NAME}.selections.txt").unlink()
+    trial.table()
+    assert len(trial.clips()) == 1
+    assert [path.exists() for path in before] == [False, False]
+
+
+def test_a_clip_that_was_changed_or_removed_is_cut_again(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34), Event("Rumble", 150, 154)])
+    trial.table()
+    one, other = (clip.path for clip in trial.clips())
+    content = one.read_bytes()
+    one.unlink()
+    other.write_bytes(b"changed")
+    trial.folder.clips.unlink()
+    trial.clips()
+    assert one.read_bytes() == content
+    assert soundfile.info(other).frames == 20_000
+
+
+def test_test_recordings_are_in_test(trial: Trial) -> None:
+    for number in range(6):
+        trial.add(f"nn0{number}a_20180126_000000", [Event("Rumble", 30, 34), Event("Gunshot", 100, 101)])
+    trial.table()
+    clips = trial.clips(ClipSettings(test_recordings=("L:\\x\\nn02a_20180126_000000.WAV", "unknown")))
+    splits = {clip.site: clip.split for clip in clips}
+    assert splits["nn02a"] == "test"
+    assert set(splits.values()) == {"train", "validation", "test"}
+    assert any("unknown" in note for note in trial.report.notes)
+
+
+def test_resampling_leaves_clips_alone_that_have_the_rate(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34)], rate=1000)
+    trial.add("nn01b_20180126_000000", [Event("Rumble", 30, 34)], rate=2000)
+    trial.table()
+    clips = trial.clips()
+    hashes = [file_hash(clip.path) for clip in clips]
+    report = resample_clips(trial.folder, ResampleSettings(1000))
+    resampled = read_clips(trial.folder.resampled)
+    assert [clip.rate for clip in resampled] == [1000, 1000]
+    assert resampled[0].path == clips[0].path
+    assert resampled[1].path == trial.folder.root / "resampled" / "Rumble" / clips[1].path.name
+    assert [file_hash(clip.path) for clip in clips] == hashes
+    assert report.wrote == "1 clip at 1,000 Hz; 1 had it"
+    assert resample_clips(trial.folder, ResampleSettings(1000)).as_before
+    assert not resample_clips(trial.folder, ResampleSettings(500)).as_before
+
+
+def test_a_row_and_its_copy_in_another_table_count_once(trial: Trial) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34)])
+    trial.mark(NAME, [Event("Rumble", 30, 34), Event("Rumble", 50, 54)], table="again")
+    report = trial.table()
+    (recording,) = read_training_table(trial.folder.table)
+    assert [event.start_s for event in recording.events] == [30, 50]
+    assert any("stand in several tables" in note for note in report.notes)
+
+
+def test_a_recording_longer_than_a_day_is_cut_where_its_header_says(trial: Trial) -> None:
+    """Samples behind 4 GiB, in a file with holes that takes no room on the disk."""
+    rate, length_s, event_s = 24_000, 93_057, 93_000
+    soundfile.write(trial.path(), np.zeros(10, np.int16), rate, format="RF64")
+    content = trial.path().read_bytes()
+    first = content.index(b"data") + 8
+    size = 2 * rate * length_s
+    header = bytearray(content[:first])
+    place = header.index(b"ds64") + 8
+    header[place : place + 24] = struct.pack("<QQQ", first - 8 + size, size, size // 2)
+    header[-4:] = b"\xff" * 4
+    sound = (1000 * np.random.default_rng(0).standard_normal(60 * rate)).astype(np.int16)
+    with trial.path().open("wb") as file:
+        file.write(header)
+        file.truncate(first + size)
+        file.seek(first + 2 * rate * (event_s - 30))
+        file.write(sound.tobytes())
+    trial.mark(NAME, [Event("Gunshot", event_s, event_s + 1)])
+    trial.table()
+    (clip,) = trial.clips()
+    start, found = samples_of(clip)
+    start -= rate * (event_s - 30)
+    np.testing.assert_array_equal(found, sound[start : start + 20 * rate])
+
+
+# ---- real tables
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="there are no real tables here")
+def test_real_tables_give_the_counts_that_are_known_of_them(tmp_path: Path) -> None:
+    """193 recordings of three tables that share none; overlapping rumbles come to share clips."""
+    names = ("nn_ele_hb_00-24hr_TrainingSet_v2", "nn_ele_00-24hr_GeneralTest_v4", "nn_ele_00-24hr_ComplexTest_inc3NoEleDay")
+    tables = [SHARED / "annotations" / f"{name}.txt" for name in names]
+    stems = read_annotations(tables, label="Rumble").recordings
+    for stem in stems:
+        path = tmp_path / "archive" / stem.split("_")[0] / f"{stem}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    folder = Folder.at(tmp_path / "data")
+    make_table(folder, TableSettings((str(tmp_path / "archive"),), rumbles=tuple(map(str, tables))), Storage())
+    frame = pl.read_parquet(folder.table)
+    assert frame["recording"].n_unique() == len(stems) == 193
+    assert frame.filter(pl.col("label").is_null())["recording"].n_unique() == 4
+    rows = frame.drop_nulls("label").group_by("table").agg(pl.len(), pl.col("flags").list.contains("marginal").sum().alias("marginal"))
+    counts = {Path(table).stem: (events, marginal) for table, events, marginal in rows.rows()}
+    assert (counts[names[0]], counts[names[1]], counts[names[2]][0]) == ((3180, 945), (757, 220), 358)
+    assert (folder.root / "unmatched.tsv").read_text().count("\n") == 1
+    both = 0
+    for recording in read_training_table(folder.table):
+        for window in event_windows(recording.targets, samples_at(93_100, RATE), RATE, 20.0, seed=0, name=recording.url):
+            both += any(later.start_s < earlier.end_s for earlier, later in pairwise(events_within(recording.targets, window, RATE)))
+    assert both > 200

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -19,8 +20,11 @@ import pytest
 import soundfile
 
 from archive_fixtures import BUCKET, EMPTY, RATE, SHORT, SITES, Archive, wav_bytes
+from loxo.annotations import write_events
 from loxo.clips import Clip, read_clips
+from loxo.events import Event
 from loxo.preparation.table import read_training_table
+from loxo.recordings import RecordingError, at_hand
 from s3_fixtures import KEY_ID, SECRET, FaultProxy, S3Server
 
 pytest_plugins = ("s3_fixtures", "archive_fixtures")
@@ -160,6 +164,42 @@ def test_the_bytes_that_are_fetched_are_those_of_the_clips(
     assert prepare(folder, fault_proxy.url, "clips").returncode == 0
     wanted = sum(2 * round(clip.seconds * RATE) for clip in clips)
     assert fault_proxy.counts()["body_bytes"] <= 1.05 * wanted
+
+
+def test_what_cannot_be_cut_by_bytes_is_streamed(s3_server: S3Server, archive: Archive, tmp_path: Path) -> None:
+    name = "nn01a_20180126_000000"
+    samples = archive.samples[name][: 600 * RATE]
+    soundfile.write(tmp_path / "x.flac", samples, RATE)
+    s3_server.make_bucket("compressed")
+    s3_server.put("compressed", f"{name}.flac", tmp_path / "x.flac")
+    write_events(tmp_path / "x.selections.txt", [Event("Rumble", 100, 104), Event("Rumble", 500, 504)], f"{name}.wav")
+    done = prepare(tmp_path, s3_server.url, "all", "--recordings", "s3://compressed", "--tables", "x.selections.txt")
+    assert done.returncode == 0, done.stderr
+    for clip in read_clips(tmp_path / "data" / "clips.parquet"):
+        assert clip.start_s is not None
+        first = round(clip.start_s * RATE)
+        np.testing.assert_array_equal(soundfile.read(clip.path, dtype="int16")[0], samples[first : first + 20 * RATE])
+    assert not list(tmp_path.rglob("*.flac.*"))
+
+
+def test_a_recording_in_a_bucket_is_opened_for_kilobytes_and_read_as_on_a_disk(archive: Archive, fault_proxy: FaultProxy) -> None:
+    name = "nn01a_20180126_000000"
+    file = fault_proxy.storage.file(f"{archive.address}/{SITES[name]}/{name}.wav")
+    with at_hand(file, ZoneInfo("Africa/Brazzaville")) as recording:
+        assert fault_proxy.counts()["body_bytes"] <= 4096
+        assert (recording.site, recording.rate, recording.n_samples) == ("nn01a", RATE, 3600 * RATE)
+        assert recording.start_time is not None
+        block = next(recording.blocks(RATE, block_s=5.0))
+        np.testing.assert_array_equal(block * 32768, archive.samples[name][: 5 * RATE])
+
+
+def test_a_broken_recording_in_a_bucket_is_told_by_its_address(s3_server: S3Server) -> None:
+    s3_server.make_bucket("broken")
+    for name, content, told in (("empty.wav", b"", "is empty"), ("cut.wav", wav_bytes(np.zeros(9, np.int16))[:30], "header is broken")):
+        s3_server.put("broken", name, content)
+        with pytest.raises(RecordingError, match=told) as error, at_hand(s3_server.storage.file(f"s3://broken/{name}")):
+            pass
+        assert str(error.value).startswith(f"s3://broken/{name}: ")
 
 
 # ---- doing nothing, a trial, another disk

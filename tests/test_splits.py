@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ LABELS = ("Gunshot", "Rumble", "Background")
 
 
 def stem(recording: str) -> str:
-    return re.sub(r"\.(wav|flac)$", "", recording.rsplit("/", maxsplit=1)[-1], flags=re.IGNORECASE)
+    return re.sub(r"\.(wav|flac)$", "", recording.rpartition("/")[2], flags=re.IGNORECASE)
 
 
 def shared_s(a: Member | Placed, b: Member | Placed) -> float:
@@ -47,18 +48,10 @@ def together(a: Member | Placed, b: Member | Placed, by: By) -> bool:
 
 
 def components(members: Sequence[Member], by: By) -> set[frozenset[str]]:
-    """Groups are joined as long as any two have something that belongs together."""
+    """Two groups that have something in common are joined, until there are none."""
     groups = [[member] for member in members]
-    for a, b in permutations(groups, 2):
-        if any(together(x, y, by) for x in a for y in b):
-            return components_of([group for group in groups if group is not a and group is not b] + [a + b], by)
-    return {frozenset(member.recording for member in group) for group in groups}
-
-
-def components_of(groups: list[list[Member]], by: By) -> set[frozenset[str]]:
-    for a, b in permutations(groups, 2):
-        if any(together(x, y, by) for x in a for y in b):
-            return components_of([group for group in groups if group is not a and group is not b] + [a + b], by)
+    while joined := next(((a, b) for a, b in permutations(groups, 2) if any(together(x, y, by) for x in a for y in b)), None):
+        groups = [*(group for group in groups if group not in joined), [*joined[0], *joined[1]]]
     return {frozenset(member.recording for member in group) for group in groups}
 
 
@@ -255,23 +248,27 @@ def test_every_split_gets_every_label_where_any_assignment_does_that(counted: li
         assert holes(members, assign(members, SplitSettings())) == 0
 
 
-def test_units_of_several_labels_are_shared_out_so_that_all_splits_have_all() -> None:
-    """Only one way does it: whoever gives the scarce label away by size leaves a split without the other."""
-    members = apart([{"Gunshot": 9, "Rumble": 9}, {"Gunshot": 1}, {"Rumble": 1}, {"Gunshot": 1}, {"Rumble": 1}])
-    assert holes(members, assign(members, SplitSettings())) == 0
-    assert math.isclose(
-        best(members, SplitSettings().shares)[1], deviation(members, assign(members, SplitSettings()), SplitSettings().shares)
-    )
+def test_units_of_one_label_go_together_where_the_others_have_both() -> None:
+    both = {"Gunshot": 5, "Rumble": 5}
+    placed = assign(apart([both, both, {"Gunshot": 5}, {"Rumble": 5}]), SplitSettings())
+    assert placed["nn_2.wav"] == placed["nn_3.wav"]
+    assert set(placed.values()) == set(SPLITS)
+
+
+def test_the_search_for_units_with_a_label_has_an_end() -> None:
+    both = frozenset({"Gunshot", "Rumble"})
+    wanted = [(label, split) for label in both for split in SPLITS]
+    assert splits._cover(wanted, Counter({both: 3}), iter(range(splits.TRIES))) == [(split, both) for split in SPLITS]
+    assert splits._cover(wanted, Counter({both: 3}), iter(range(2))) is None
 
 
 def test_on_the_whole_it_is_near_the_best_of_all_assignments() -> None:
     """Over invented sets of six recordings, the deviation is at most 1.4 times that of the best assignment with as few holes."""
-    draw = random.Random(0)  # noqa: S311
+    draw = np.random.default_rng(0)
     greedy = optimum = 0.0
     for _ in range(40):
-        members = apart(
-            [{"Gunshot": draw.choice([0, 0, 1, 3]), "Rumble": draw.choice([0, 2, 5]), "Background": draw.randint(1, 12)} for _ in "abcdef"]
-        )
+        drawn = zip(draw.choice([0, 0, 1, 3], 6), draw.choice([0, 2, 5], 6), draw.integers(1, 13, 6), strict=True)
+        members = apart([dict(zip(LABELS, map(int, found), strict=True)) for found in drawn])
         placed = assign(members, SplitSettings())
         fewest, least = best(members, SplitSettings().shares)
         assert holes(members, placed) == fewest
@@ -280,8 +277,9 @@ def test_on_the_whole_it_is_near_the_best_of_all_assignments() -> None:
 
 
 def test_many_recordings_meet_the_shares_of_all_labels() -> None:
-    draw = random.Random(0)  # noqa: S311
-    members = apart([{"Gunshot": int(draw.paretovariate(1.5)) - 1, "Rumble": draw.randint(0, 60), "Background": 20} for _ in range(500)])
+    draw = np.random.default_rng(0)
+    guns, rumbles = draw.pareto(1.5, 500), draw.integers(61, size=500)
+    members = apart([{"Gunshot": int(shots), "Rumble": int(calls), "Background": 20} for shots, calls in zip(guns, rumbles, strict=True)])
     placed = assign(members, SplitSettings())
     for label in LABELS:
         for split, n in clips(members, placed, label).items():
@@ -298,7 +296,7 @@ def test_a_test_recording_goes_to_test_with_its_unit(named: str, share: float) -
     members += [Member("s3://two/dz_7.flac", None, {"Rumble": 5}), Member("late.wav", "dz", {"Rumble": 5}, EPOCH + timedelta(days=7.5), 60)]
     placed = assign(members, SplitSettings(test=share), test_recordings=[named, "unheard.wav"])
     assert {placed[f"s3://{name}"] for name in ("one/wav/dz_7.wav", "two/dz_7.flac")} | {placed["late.wav"]} == {"test"}
-    assert (Counter(placed.values())["test"] == 3) == (share in {0.0, 0.15})
+    assert 3 <= list(placed.values()).count("test") <= (4 if share else 3)
     assert unmatched(members, [named, "unheard.wav", "dz_70"]) == ["dz_70", "unheard.wav"]
     whole = assign(members, SplitSettings("site", test=share), test_recordings=[named])
     assert set(whole.values()) == {"test"}
@@ -414,8 +412,8 @@ def test_an_error_names_the_first_few() -> None:
         (lambda: check([], by="day"), "choose one of recording, site"),  # type: ignore[arg-type]
         (lambda: Member("a.wav", None, {"Rumble": -1}), "must not be negative"),
         (lambda: Member("a.wav", None, {}, seconds=math.nan), "must not be negative"),
-        (lambda: Member("a.wav", None, {}, datetime(2018, 1, 1)), "has no zone"),  # noqa: DTZ001
-        (lambda: Placed("a.wav", "train", start_time=datetime(2018, 1, 1)), "has no zone"),  # noqa: DTZ001
+        (lambda: Member("a.wav", None, {}, EPOCH.replace(tzinfo=None)), "has no zone"),
+        (lambda: Placed("a.wav", "train", start_time=EPOCH.replace(tzinfo=None)), "has no zone"),
         (lambda: assign([*apart([{}]), *apart([{}])], SplitSettings()), "nn_0.wav: this recording is there more than once"),
     ],
 )

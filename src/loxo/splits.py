@@ -316,10 +316,13 @@ def _total(units: Iterable[_Unit]) -> Counter[str]:
 
 
 def _aims(total: Mapping[str, int], forced: Mapping[str, int], settings: SplitSettings) -> dict[str, dict[str, float]]:
-    """Clips of each label that each split should get: test its share or all that it must, the others by their shares of what is left."""
-    test = {label: max(settings.test * count, forced.get(label, 0)) for label, count in total.items()}
+    """Clips of each label that each split should get: test its share or all that it must, the others by their shares of what is left.
+
+    Labels are sorted, since sums of floats depend on their order.
+    """
+    test = {label: max(settings.test * count, forced.get(label, 0)) for label, count in sorted(total.items())}
     others = {split: share / (1 - settings.test) for split, share in settings.shares.items() if split != TEST}
-    return {TEST: test} | {split: {label: share * (total[label] - test[label]) for label in total} for split, share in others.items()}
+    return {TEST: test} | {split: {label: share * (total[label] - test[label]) for label in test} for split, share in others.items()}
 
 
 @dataclass(slots=True)

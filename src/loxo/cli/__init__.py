@@ -235,4 +235,3 @@ def models() -> None:
         takes = f"{spec.front_end.rate} Hz, frames of {spec.front_end.grid.frame_s:g} s"
         thresholds = ", ".join(f"{label} {decision.threshold:g}" for label, decision in spec.decisions.items())
         print(f"{name} {spec.version}: {takes}, thresholds {thresholds}; {folder}")
-

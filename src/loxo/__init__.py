@@ -6,7 +6,7 @@ bottom never meets a name that was not explained.
 ground
     timeline.py       seconds, samples and frames: the only place that converts
     events.py         the nouns: Event, Detection, LABELS
-    storage.py        files on a disk, on S3 and on the web: found, read by ranges, written whole or not at all
+    storage/          files on a disk, on S3 and on the web: found, read by ranges, written whole or not at all
 
 recordings
     recordings/       one recording: header, damage, site and start time from its name; blocks of samples

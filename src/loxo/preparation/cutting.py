@@ -239,7 +239,7 @@ class _Worker:
         """SHA-256 by path, lines for `skipped.tsv`, and whether storage failed."""
         source = cuts[0].recording
         written: dict[str, str] = {}
-        lost: list[str] = []
+        lost: dict[str, str] = {}
         try:
             with at_hand(self.storage.restore(source.url, source.size, source.version)) as recording:
                 self._check_rate(recording, cuts[0])
@@ -250,15 +250,14 @@ class _Worker:
                         cut = by_window[window]
                         reason = _unfit(block, window)
                         if reason:
-                            lost.append(_lost(cut, reason))
+                            lost[cut.path] = _lost(cut, reason)
                         else:
                             written[cut.path] = self._write(cut, block)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
-            told = {line.split("\t")[1] for line in lost}
-            lost += [_lost(cut, reason) for cut in cuts if cut.path not in written and f"{cut.start_s:.3f}" not in told]
-            return written, lost, isinstance(error, StorageError)
-        return written, lost, False
+            lost |= {cut.path: _lost(cut, reason) for cut in cuts if cut.path not in written | lost}
+            return written, list(lost.values()), isinstance(error, StorageError)
+        return written, list(lost.values()), False
 
     def _check_rate(self, recording: Recording, cut: Cut) -> None:
         if recording.rate != cut.rate:

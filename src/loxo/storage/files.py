@@ -1,0 +1,144 @@
+"""A file as a listing knows it, and the way to its bytes: ranges, a stream, or something to seek and read in."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol, cast
+from urllib.parse import unquote
+
+from loxo.storage.addresses import is_remote
+
+__all__ = ["Fetcher", "StoredFile"]
+
+PIECE = 4 << 20
+"""Bytes of a piece of a stream."""
+READERS = 8
+"""Ranges of one file that are fetched at a time."""
+AHEAD = (4 << 10, 1 << 20)
+"""Bytes that a small read fetches: at first, and at most after reading on and on."""
+
+
+class Fetcher(Protocol):
+    """What brings bytes from where they are."""
+
+    def fetch(self, file: StoredFile, start: int, stop: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as a listing knows it, and the way to its bytes.
+
+    Args:
+        url: a path for local files, else the whole address.
+        version: another one when the content is another: an ETag, or the time of the last change.
+    """
+
+    url: str
+    size: int
+    version: str
+    storage: Fetcher = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        last = PurePosixPath(self.url).name
+        return unquote(last) if self.url.startswith("http") else last
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies on the disk; None if it does not."""
+        return None if is_remote(self.url) else Path(self.url)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Bytes `[start, stop)`, in one request.
+
+        Raises:
+            StorageError: if not all of them can be had.
+        """
+        if not 0 <= start <= stop <= self.size:
+            raise ValueError(f"{self.url}: bytes {start} to {stop} are not within 0 to {self.size}")
+        return self.storage.fetch(self, start, stop) if stop > start else b""
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several ranges at a time, in the order in which they are asked for.
+
+        Raises:
+            StorageError: if not all of them can be had.
+        """
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(lambda span: self.read(*span), ranges))
+
+    def stream(self) -> Iterator[bytes]:
+        """All bytes, in pieces; after a failure, on from where it was.
+
+        Raises:
+            StorageError: if it cannot go on.
+        """
+        for start in range(0, self.size, PIECE):
+            yield self.read(start, min(self.size, start + PIECE))
+
+    def open(self) -> BinaryIO:
+        """The file as parsers want it: to seek and read in."""
+        if self.path is not None:
+            return self.path.open("rb")
+        return cast("BinaryIO", _RangeFile(self))
+
+
+class _RangeFile(io.RawIOBase):
+    """A remote file to seek and read in.
+
+    A read larger than what is read ahead is one request for just its bytes. Smaller ones are served from a window that grows while
+    reading goes on, and is small again after a jump: a header costs a few kilobytes, and a file read through costs few requests.
+    """
+
+    def __init__(self, file: StoredFile) -> None:
+        super().__init__()
+        self.file = file
+        self.at = 0
+        self.window = b""
+        self.window_start = 0
+        self.ahead = AHEAD[0]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.at, os.SEEK_END: self.file.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"{self.file.url}: byte {base + offset} is before the first")
+        self.at = base + offset
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = memoryview(buffer).cast("B")
+        content = self._bytes(min(len(wanted), max(0, self.file.size - self.at)))
+        wanted[: len(content)] = content
+        self.at += len(content)
+        return len(content)
+
+    def _bytes(self, count: int) -> bytes:
+        start, stop = self.at, self.at + count
+        if count == 0:
+            return b""
+        end = self.window_start + len(self.window)
+        if self.window_start <= start and stop <= end:
+            return self.window[start - self.window_start : stop - self.window_start]
+        known = self.window[start - self.window_start :] if self.window_start <= start < end else b""
+        first = start + len(known)
+        if stop - first >= self.ahead:
+            return known + self.file.read(first, stop)
+        # Reading on: the next window joins the last one.
+        self.ahead = min(2 * self.ahead, AHEAD[1]) if first == end and self.window else AHEAD[0]
+        self.window = known + self.file.read(first, min(self.file.size, max(stop, first + self.ahead)))
+        self.window_start = start
+        return self.window[:count]

@@ -326,3 +326,4 @@ def test_what_cannot_be_done_is_one_line(
     done = prepare(tmp_path, s3_server.url, *[str(archive.tables / "rumbles") if a == "TABLES" else a for a in arguments])
     assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
     assert told in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -232,12 +232,16 @@ def test_globs_work_on_keys(bucket: str, s3_server: S3Server) -> None:
     assert len(names_at(s3_server.storage, bucket)) == 4
 
 
-def test_a_listing_of_several_answers_is_whole(s3_server: S3Server) -> None:
+def test_a_listing_of_several_answers_is_whole(s3_server: S3Server, fault_proxy: FaultProxy) -> None:
     s3_server.make_bucket("many-objects")
     client = s3_server.client
     for number in range(1100):
         client.put_object(Bucket="many-objects", Key=f"r/{number:05d}.wav", Body=b"")
-    assert names_at(s3_server.storage, "s3://many-objects/r", ".wav") == [f"{number:05d}.wav" for number in range(1100)]
+    wanted = [f"{number:05d}.wav" for number in range(1100)]
+    assert names_at(s3_server.storage, "s3://many-objects/r", ".wav") == wanted
+    fault_proxy.fault("truncate", every=2)  # the second of two pages, which alone is asked for again
+    assert names_at(fault_proxy.storage, "s3://many-objects/r", ".wav") == wanted
+    assert fault_proxy.counts()["requests"]["GET"] == 3
 
 
 def test_ranges_come_as_asked_for(bucket: str, fault_proxy: FaultProxy) -> None:

@@ -71,7 +71,6 @@ class Folder:
     @classmethod
     def at(cls, data: Path, *, dev: bool = False) -> Folder:
         root = data / "dev" if dev else data
-        root.mkdir(parents=True, exist_ok=True)
         return cls(root, data / "index.parquet", dev)
 
     @property

@@ -44,13 +44,13 @@ def resample_clips(folder: Folder, settings: ResampleSettings, *, jobs: int = 0,
         PreparationError: if no clip can be read.
         FileNotFoundError: if there are no clips.
     """
-    inputs = {"clips": file_hash(folder.clips)} if folder.clips.is_file() else {}
+    clips = read_clips(folder.clips)
+    inputs = {"clips": file_hash(folder.clips)}
     before = folder.before("resample", settings, inputs)
     journal = Journal.of(folder.root / "resampled")
     if before is not None and all((folder.root / path).is_file() for path in journal.known):
         return before
     folder.begin("resample", "resampled")
-    clips = read_clips(folder.clips)
     done = _Resampler(folder, settings, journal)
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         outcomes = []

@@ -107,6 +107,7 @@ def make_table(folder: Folder, settings: TableSettings, storage: Storage, *, ref
     before = folder.before("table", settings, inputs)
     if before is not None:
         return before
+    folder.root.mkdir(parents=True, exist_ok=True)
     folder.begin("table")
     reading = _read_tables(tables)
     matched = _match(reading, files)

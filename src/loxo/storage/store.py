@@ -86,29 +86,43 @@ class Storage:
         yield from map(self.file, paths)
 
     def _find_keys(self, url: str, suffixes: Collection[str]) -> Iterator[StoredFile]:
-        import obstore
-
         bucket, key = urlsplit(url).netloc, key_in_store(url)
         prefix = "/".join(fixed_parts(PurePosixPath(key))) if GLOB.search(key) else key.rstrip("/")
         matches = re.compile(expression_of(key)) if GLOB.search(key) else None
-        store = self._store(url)
-
-        def listed() -> list[StoredFile]:
-            found = []
-            for chunk in obstore.list(store, prefix or None, chunk_size=LISTED):
-                for meta in chunk:
-                    name = meta["path"].rsplit("/", 1)[-1]
-                    wanted = matches.fullmatch(meta["path"]) if matches else True
-                    if wanted and is_wanted(name, suffixes):
-                        found.append(self._of_meta(f"s3://{bucket}/{meta['path']}", meta))
-            return sorted(found, key=lambda file: file.url)
-
-        found = self._patiently(f"s3://{bucket}/{prefix}", listed)
+        found = False
+        for meta in self._listed(url, prefix):
+            wanted = matches is None or matches.fullmatch(meta["path"])
+            if wanted and is_wanted(PurePosixPath(meta["path"]).name, suffixes):
+                found = True
+                yield self._of_meta(f"s3://{bucket}/{meta['path']}", meta)
         if not found and matches is None and prefix:
-            found = [self.file(url)]
+            found = True
+            yield self.file(url)
         if not found:
             raise StorageError(f"{url}: nothing there{_of(suffixes)}; check the bucket and the prefix")
-        yield from found
+
+    def _listed(self, url: str, prefix: str) -> Iterator[Any]:
+        """All objects of a prefix in the order of their keys; after a failure, on from the last one."""
+        import obstore
+
+        store, last = self._store(url), None
+
+        def pages() -> Iterator[Any]:
+            return iter(obstore.list(store, prefix or None, offset=last, chunk_size=LISTED))
+
+        listing = pages()
+
+        def next_page() -> Any:
+            nonlocal listing
+            try:
+                return next(listing, None)
+            except Exception:
+                listing = pages()
+                raise
+
+        while page := self._patiently(url, next_page):
+            yield from page
+            last = page[-1]["path"]
 
     def file(self, address: str | os.PathLike[str]) -> StoredFile:
         """One file, with its size and version.

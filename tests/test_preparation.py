@@ -367,7 +367,7 @@ def test_false_detections_become_background_and_true_ones_do_not(trial: Trial) -
     trial.add("nn01b_20180126_000000", [])
     found = {
         "nn01a": [Detection("Rumble", 31, 33, 10, 60, 0.99), Detection("Rumble", 150, 152, 10, 60, 0.7)],
-        "nn01b": [Detection("Gunshot", 100, 101, 10, 900, 0.9), Detection("Gunshot", 102, 103, 10, 900, 0.8)],
+        "nn01b": [Detection("Gunshot", 100, 101, 10, 900, 0.9), Detection("Rumble", 100.2, 100.8, 10, 900, 0.8)],
     }
     (trial.root / "found").mkdir()
     for site, detections in found.items():

@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from loxo.annotations import read_annotations
+from loxo.annotations import read_annotations, recording_stem
 from loxo.events import EVENT_LABELS, Interval, union
 from loxo.preparation.folder import Folder, PreparationError, Report, Watch, digest, file_hash, nothing, sized
 from loxo.preparation.index import Names
@@ -147,7 +147,7 @@ def _length(recording: TrainingRecording, storage: Storage) -> Length:
 
 
 def _n_event_windows(recording: TrainingRecording, length: Length, settings: BackgroundSettings) -> int:
-    windows = event_windows(recording.targets, length.n_samples, length.rate, settings.clip_s, seed=settings.seed, name=recording.url)
+    windows = event_windows(recording.targets, length.n_samples, length.rate, settings.clip_s, seed=settings.seed, name=recording.stem)
     return len(windows)
 
 
@@ -188,7 +188,7 @@ def _hard(
         room = next(((a, b) for a, b in free[url] if a <= middle_s < b), None)
         if room is None:
             continue
-        rng = generator(settings.seed, url, round(start_s * 1000))
+        rng = generator(settings.seed, recording_stem(url), round(start_s * 1000))
         low, high = max(room[0], middle_s - settings.clip_s), min(room[1] - settings.clip_s, middle_s)
         first_s = _rounded(rng.uniform(low, high), room, settings.clip_s)
         free[url] = list(_without(free[url], (first_s, first_s + settings.clip_s), settings.clip_s))

@@ -169,7 +169,7 @@ def _windows(
     recording: TrainingRecording, length: Length, background: Sequence[tuple[float, float]], settings: ClipSettings
 ) -> list[Window]:
     events = [event for event in recording.targets if settings.marginal or not event.marginal]
-    windows = set(event_windows(events, length.n_samples, length.rate, settings.clip_s, seed=settings.seed, name=recording.url))
+    windows = set(event_windows(events, length.n_samples, length.rate, settings.clip_s, seed=settings.seed, name=recording.stem))
     for start_s, end_s in background:
         window = Window(samples_at(start_s, length.rate), min(length.n_samples, samples_at(end_s, length.rate)))
         if window.size > 0:

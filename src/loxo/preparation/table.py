@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from loxo.annotations import Annotation, TableProblem, read_annotations
+from loxo.annotations import Annotation, TableProblem, read_annotations, recording_stem
 from loxo.events import EVENT_LABELS, Event
 from loxo.preparation.folder import Folder, PreparationError, Report, Watch, digest, nothing, sized, write_lines
 from loxo.preparation.index import Names, list_recordings
@@ -79,6 +79,11 @@ class TrainingRecording:
     start_time: datetime | None
     events: tuple[Event, ...]
     searched: bool
+
+    @property
+    def stem(self) -> str:
+        """Its name wherever it lies, which draws depend on: a copy on a disk gives the same clips as the archive."""
+        return recording_stem(self.url)
 
     @property
     def targets(self) -> tuple[Event, ...]:

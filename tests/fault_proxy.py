@@ -1,4 +1,4 @@
-"""A proxy between a client and a server that does what networks do: drops, truncates, stalls, answers that it is too busy.
+"""A proxy between a client and a server that does what networks do: drops, truncates, stalls, trickles, is too busy.
 
     python fault_proxy.py SERVER_URL      prints its own port, then serves until it is ended
 
@@ -19,6 +19,7 @@ from threading import Lock
 from urllib.parse import urlsplit
 
 CONTROL = "/__"
+PIECES = 10
 PASSED_ON = {"content-type", "content-range", "accept-ranges", "etag", "last-modified", "x-amz-bucket-region", "location"}
 
 
@@ -85,6 +86,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body if sent is None else body[:sent])
         self.wfile.flush()
 
+    def _trickle(self, status: int, headers: dict[str, str], body: bytes, seconds: float) -> None:
+        """Send a body in `PIECES`, over a time."""
+        self._answer(status, body, headers, sent=0)
+        size = -(-len(body) // PIECES)
+        for start in range(0, len(body), size):
+            time.sleep(seconds / PIECES)
+            self.wfile.write(body[start : start + size])
+            self.wfile.flush()
+
     def _hang_up(self) -> None:
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
@@ -119,7 +129,10 @@ class Handler(BaseHTTPRequestHandler):
         half = len(body) // 2 if fault and kind in {"truncate", "stall"} else None
         with self.state.lock:
             self.state.body_bytes += len(body) if half is None else half
-        self._answer(status, body, headers, sent=half)
+        if fault and kind == "trickle":
+            self._trickle(status, headers, body, fault.seconds)
+        else:
+            self._answer(status, body, headers, sent=half)
         if fault and kind == "stall":
             time.sleep(fault.seconds)
         if half is not None:

@@ -79,7 +79,7 @@ class FaultProxy:
         return Storage(self.connection, patience=QUICK)
 
     def fault(self, kind: str, **how: object) -> None:
-        """Queue a fault: `drop`, `truncate`, `stall`, `slow` or `status`, with the fields of `fault_proxy.Fault`."""
+        """Queue a fault: `drop`, `truncate`, `stall`, `slow`, `trickle` or `status`, with the fields of `fault_proxy.Fault`."""
         self._ask("POST", "/__faults", json.dumps({"kind": kind, **how}).encode())
 
     def counts(self) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +104,9 @@ def test_the_five_keys_of_a_connection_file_are_read(tmp_path: Path) -> None:
         ("endpoint_url: here", "endpoint_url"),
         ("aws_secret_access_key: [hush", "not YAML"),
         ("hush", "lines as"),
+        ("endpoint_url: http://me:hush@127.0.0.1", "endpoint_url: an address"),
+        ("endpoint_url: http://a hush", "endpoint_url: an address"),
+        ("region_name: us west", "region_name: a name"),
         ("aws_secret_access_key: [hush]", "aws_secret_access_key: Input should be a valid string"),
     ],
 )
@@ -125,6 +132,15 @@ def test_a_connection_file_that_is_named_must_be_there(tmp_path: Path, monkeypat
 def test_anonymous_leaves_the_keys_of_the_file_out(tmp_path: Path) -> None:
     path = written(tmp_path / "c.yaml", "aws_access_key_id: A\naws_secret_access_key: b\nregion_name: us-west-2")
     assert read_connection(path, anonymous=True) == Connection(region_name="us-west-2", anonymous=True)
+
+
+def test_a_connection_that_is_wrong_does_not_tell_its_keys() -> None:
+    with pytest.raises(ValueError, match="come together") as error:
+        Connection(aws_secret_access_key=SecretStr("hush"))
+    assert "hush" not in str(error.value)
+    with pytest.raises(ValueError, match="aws_secret_key") as error:
+        Connection.model_validate({"aws_secret_key": "hush"})
+    assert "hush" not in str(error.value)
 
 
 def test_the_example_is_a_connection() -> None:
@@ -180,12 +196,45 @@ def test_a_file_has_another_version_when_it_changes(disk: Path) -> None:
     assert Storage().file(path).version != before.version
 
 
-@pytest.mark.parametrize("address", ["nowhere", "nowhere/*.wav", "ftp://host/x.wav", "s3://", "http://"])
+def test_suffixes_are_ends_of_names(disk: Path) -> None:
+    (disk / "a" / "x.selections.txt").touch()
+    assert names_at(Storage(), disk / "a", ".Selections.TXT") == ["x.selections.txt"]
+
+
+def test_a_broken_link_ends_no_listing_and_is_told_when_it_is_read(disk: Path) -> None:
+    (disk / "a" / "broken.wav").symlink_to(disk / "none.wav")
+    found = {file.name: file for file in Storage().find(disk / "a", [".wav"])}
+    assert sorted(found) == ["broken.wav", "x.wav", "y.WAV"]
+    with pytest.raises(OSError, match="No such file"):
+        found["broken.wav"].open()
+
+
+def test_a_file_on_the_disk_that_became_shorter_is_told_at_once(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", pytest.fail)
+    file = Storage().restore(str(disk / "a" / "x.wav"), 100, "before")
+    with pytest.raises(StorageError, match="7 of 98 bytes are there") as error:
+        file.read(0, 98)
+    assert not error.value.passing
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nowhere", "nowhere/*.wav", "nowhere/[z-a].wav", "ftp://host/x.wav", "s3://", "http://", "s3://no bucket/x", "s3://[/x", "http://[/x"],
+)
 def test_an_address_without_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageError) as error:
         list(Storage().find(address))
     one_line(error, address)
+
+
+@pytest.mark.parametrize(
+    "address", [f"https://me:{SECRET}@host/x.wav", f"https://host/x.wav?X-Amz-Signature={SECRET}", f"s3://me:{SECRET}@b/x"]
+)
+def test_an_address_with_a_secret_is_refused_without_telling_it(address: str) -> None:
+    with pytest.raises(StorageError) as error:
+        Storage().file(address)
+    one_line(error, "host" if "host" in address else "b")
 
 
 def one_line(error: pytest.ExceptionInfo[BaseException], *parts: str) -> str:
@@ -212,8 +261,9 @@ CONTENT = np.random.default_rng(5).integers(0, 256, 300_000, dtype=np.uint8).tob
 @pytest.fixture(scope="module")
 def bucket(s3_server: S3Server) -> str:
     s3_server.make_bucket(BUCKET)
-    for key in [*KEYS, "recordings/wavelets/x.wav", "recordings/wav/.hidden.wav"]:
+    for key in [*KEYS, "recordings/wavelets/x.wav", "recordings/wav/.hidden.wav", "recordings/wav/.trash/x.wav"]:
         s3_server.put(BUCKET, key, CONTENT)
+    s3_server.put(BUCKET, "recordings/wav/nn02a/", b"")  # as consoles make it for an empty folder
     return f"s3://{BUCKET}"
 
 
@@ -230,18 +280,64 @@ def test_globs_work_on_keys(bucket: str, s3_server: S3Server) -> None:
     assert len(names_at(s3_server.storage, f"{bucket}/**/*.txt")) == 1
     assert names_at(s3_server.storage, f"{bucket}/{KEYS[2]}") == ["a b#1.txt"]
     assert len(names_at(s3_server.storage, bucket)) == 4
+    assert names_at(s3_server.storage, f"{bucket}/recordings/*/nn01[!a]/*") == ["nn01b_20180102_000000.WAV"]
 
 
-def test_a_listing_of_several_answers_is_whole(s3_server: S3Server, fault_proxy: FaultProxy) -> None:
+def test_a_key_may_hold_what_globs_are_made_of(bucket: str, s3_server: S3Server) -> None:
+    s3_server.put(BUCKET, "odd/a [1]?.wav", CONTENT)
+    assert names_at(s3_server.storage, f"{bucket}/odd/a [1]?.wav") == ["a [1]?.wav"]
+    assert names_at(s3_server.storage, f"{bucket}/odd/* [[]1]*") == ["a [1]?.wav"]
+    assert names_at(s3_server.storage, f"{bucket}/odd/a [^!&|[]1][?-A].wav") == ["a [1]?.wav"]
+
+
+def test_a_key_with_an_empty_name_is_told(s3_server: S3Server, fault_proxy: FaultProxy) -> None:
+    s3_server.make_bucket("empty-names")
+    s3_server.put("empty-names", "r//x.wav", b"")
+    with pytest.raises(StorageError, match="no empty name") as error:
+        list(fault_proxy.storage.find("s3://empty-names"))
+    one_line(error, "s3://empty-names")
+    assert fault_proxy.counts()["requests"] == {"GET": 1}
+
+
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_a_folder_is_no_file(bucket: str, fault_proxy: FaultProxy, action: str) -> None:
+    for address in (bucket, f"{bucket}/recordings/"):
+        with pytest.raises(StorageError, match="not a file"):
+            _ = fault_proxy.storage.file(address) if action == "read" else fault_proxy.storage.write(address, b"x")  # type: ignore[func-returns-value]
+    assert fault_proxy.counts()["requests"] == {}
+
+
+NUMBERED = [f"{number:05d}.wav" for number in range(1100)]
+
+
+@pytest.fixture(scope="module")
+def many(s3_server: S3Server) -> str:
+    """Objects that are two answers to a listing, and some before and after them."""
     s3_server.make_bucket("many-objects")
-    client = s3_server.client
-    for number in range(1100):
-        client.put_object(Bucket="many-objects", Key=f"r/{number:05d}.wav", Body=b"")
-    wanted = [f"{number:05d}.wav" for number in range(1100)]
-    assert names_at(s3_server.storage, "s3://many-objects/r", ".wav") == wanted
-    fault_proxy.fault("truncate", every=2)  # the second of two pages, which alone is asked for again
-    assert names_at(fault_proxy.storage, "s3://many-objects/r", ".wav") == wanted
-    assert fault_proxy.counts()["requests"]["GET"] == 3
+    storage = s3_server.storage
+    keys = [*(f"r/{name}" for name in NUMBERED), "q/0.wav", "r.wav", "r0.wav", "r/00/x.wav", "s/0.wav"]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: storage.write(f"s3://many-objects/{key}", b""), keys))
+    return "s3://many-objects"
+
+
+def test_a_listing_of_several_answers_is_whole_and_goes_on_where_it_broke_off(many: str, fault_proxy: FaultProxy) -> None:
+    assert names_at(fault_proxy.storage, f"{many}/r", ".wav") == ["x.wav", *NUMBERED]
+    assert fault_proxy.counts()["requests"] == {"GET": 2}
+    fault_proxy.fault("truncate", every=2)
+    assert names_at(fault_proxy.storage, f"{many}/r", ".wav") == ["x.wav", *NUMBERED]
+    assert fault_proxy.counts()["faults"] == 1
+    assert fault_proxy.counts()["requests"] == {"GET": 2 + 3}
+
+
+@pytest.mark.parametrize(
+    ("glob", "n_requests"), [("0109*", 1), ("0000*.wav", 1), ("01099.wav*", 1), ("00[!0]*", 2), ("0*", 2), ("*99.wav", 2)]
+)
+def test_a_glob_is_listed_from_where_its_names_start_to_where_they_end(
+    many: str, fault_proxy: FaultProxy, glob: str, n_requests: int
+) -> None:
+    assert names_at(fault_proxy.storage, f"{many}/r/{glob}", ".wav") == fnmatch.filter(NUMBERED, glob)
+    assert fault_proxy.counts()["requests"] == {"GET": n_requests}
 
 
 def test_ranges_come_as_asked_for(bucket: str, fault_proxy: FaultProxy) -> None:
@@ -252,6 +348,19 @@ def test_ranges_come_as_asked_for(bucket: str, fault_proxy: FaultProxy) -> None:
     assert storage.bytes_fetched == fault_proxy.counts()["body_bytes"] == 102
     assert b"".join(file.stream()) == CONTENT
     assert storage.restore(file.url, file.size, file.version) == file
+
+
+def test_content_that_has_changed_is_told_and_not_mixed(bucket: str, s3_server: S3Server, fault_proxy: FaultProxy) -> None:
+    s3_server.put(BUCKET, "changing.wav", CONTENT)
+    file = fault_proxy.storage.file(f"{bucket}/changing.wav")
+    s3_server.put(BUCKET, "changing.wav", CONTENT[::-1])
+    with pytest.raises(StorageError, match="has changed since it was listed") as error:
+        file.read(0, 10)
+    one_line(error, file.url)
+    s3_server.put(BUCKET, "changing.wav", b"")
+    with pytest.raises(StorageError, match="has changed"):
+        file.read(0, 10)
+    assert fault_proxy.counts()["requests"]["GET"] == 2  # a repetition would not mend it
 
 
 def test_what_is_written_is_found(bucket: str, s3_server: S3Server, tmp_path: Path) -> None:
@@ -302,6 +411,17 @@ def test_reading_on_and_on_costs_few_requests(bucket: str, fault_proxy: FaultPro
     assert counts["requests"]["GET"] <= 8
 
 
+@pytest.mark.parametrize("before", [0, 8, 10_000])
+def test_the_rest_of_a_file_is_one_request(bucket: str, fault_proxy: FaultProxy, before: int) -> None:
+    with fault_proxy.storage.file(f"{bucket}/{KEYS[0]}").open() as remote:
+        remote.read(before)
+        asked = fault_proxy.counts()["requests"].get("GET", 0)
+        assert remote.read() == CONTENT[before:]
+        assert remote.read() == b""
+    assert fault_proxy.counts()["requests"]["GET"] == asked + 1
+    assert fault_proxy.counts()["body_bytes"] == len(CONTENT)
+
+
 # ---- what networks do
 
 
@@ -335,6 +455,8 @@ FAULTS = {
     "keys are wrong": {"kind": "status", "status": 403, "code": "InvalidAccessKeyId"},
     "keys are wrong or": {"kind": "status", "status": 403, "code": "SignatureDoesNotMatch"},
     "access is denied": {"kind": "status", "status": 403, "code": "AccessDenied"},
+    "clock of this computer": {"kind": "status", "status": 403, "code": "RequestTimeTooSkewed"},
+    "of no use \\(400 InvalidRequest": {"kind": "status", "status": 400, "code": "InvalidRequest"},
     "another region": {"kind": "status", "status": 301, "code": "PermanentRedirect"},
     "connection broke off": {"kind": "truncate"},
     "no answer in time": {"kind": "slow", "seconds": 1.0},
@@ -352,6 +474,22 @@ def test_a_failure_that_lasts_is_one_line(bucket: str, fault_proxy: FaultProxy, 
     passing = told in {"too busy", "connection broke off", "no answer in time"}
     assert error.value.passing is passing
     assert fault_proxy.counts()["faults"] == (2 if passing else 1)
+
+
+def test_words_in_a_key_are_no_diagnosis(bucket: str, fault_proxy: FaultProxy) -> None:
+    file = fault_proxy.storage.restore(f"{bucket}/redirect/NoSuchBucket 169.254.1.1/status code 404.wav", 10, "")
+    fault_proxy.fault("status", times=99)
+    with pytest.raises(StorageError, match="too busy"):
+        file.read(0, 10)
+
+
+def test_slow_lines_take_their_time_as_long_as_bytes_come(s3_server: S3Server, fault_proxy: FaultProxy) -> None:
+    s3_server.make_bucket("slow-line")
+    s3_server.put("slow-line", "x.wav", CONTENT)
+    file = Storage(fault_proxy.connection, patience=replace(QUICK, attempts=1, timeout_s=0.4)).file("s3://slow-line/x.wav")
+    fault_proxy.fault("trickle", seconds=1.2)
+    assert file.read(0, len(CONTENT)) == CONTENT
+    assert fault_proxy.counts()["faults"] == 1
 
 
 def test_what_is_not_there_is_told_at_once(bucket: str, fault_proxy: FaultProxy) -> None:
@@ -373,6 +511,17 @@ def test_a_server_that_is_not_there_is_told() -> None:
     one_line(error, "s3://bucket/x")
 
 
+@pytest.mark.parametrize("told", ["file", "find"])
+def test_without_keys_the_remedies_are_told(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")  # where a machine of the cloud would ask for its keys
+    storage = Storage(Connection(endpoint_url=s3_server.url), patience=QUICK)
+    with pytest.raises(StorageError, match=r"there are no keys; write them to .*--anonymous") as error:
+        _ = storage.file("s3://bucket/x.wav") if told == "file" else list(storage.find("s3://bucket/x"))
+    one_line(error, "s3://bucket/x")
+
+
 def test_public_buckets_are_read_without_keys(s3_server: S3Server) -> None:
     s3_server.make_bucket("public-recordings", public=True)
     s3_server.put("public-recordings", "a.wav", b"sound")
@@ -388,7 +537,43 @@ def test_the_environment_is_a_connection(bucket: str, s3_server: S3Server, monke
     assert Storage(patience=QUICK).file(f"{bucket}/{KEYS[0]}").size == len(CONTENT)
 
 
+def test_a_connection_goes_before_the_environment(bucket: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ENDPOINT_URL": "http://127.0.0.1:1", "ENDPOINT_URL_S3": "http://127.0.0.1:1", "ACCESS_KEY_ID": "other"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    assert s3_server.storage.file(f"{bucket}/{KEYS[0]}").size == len(CONTENT)
+
+
+@pytest.mark.parametrize(("name", "value"), [("AWS_ENDPOINT_URL", "over there"), ("AWS_REGION", "us west")])
+def test_a_wrong_environment_is_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StorageError, match=name) as error:
+        Storage(Connection(anonymous=True)).file("s3://bucket/x.wav")
+    one_line(error, "s3://bucket")
+
+
 # ---- the web
+
+
+@pytest.fixture
+def simple_server(tmp_path: Path) -> Iterator[str]:
+    """The address of a web server that gives whole files only."""
+    (tmp_path / "x.wav").write_bytes(CONTENT)
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        yield re.findall(r"http://[\d.:]+", process.stdout.readline())[0]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_a_web_server_that_gives_no_parts_is_told(simple_server: str) -> None:
+    file = Storage(patience=QUICK).file(f"{simple_server}/x.wav")
+    assert file.size == len(CONTENT)
+    with pytest.raises(StorageError, match="gives no parts of files") as error:
+        file.read(5, 10)
+    one_line(error, file.url)
 
 
 def test_a_file_on_a_web_server_is_read_by_ranges(s3_server: S3Server) -> None:

@@ -8,6 +8,8 @@ Requests that fail for a moment (a dropped connection, a full server, a slow one
 doubles, with some chance in it, so that many readers do not come back at once (M. Brooker, "Exponential backoff and jitter", 2015). Others
 are errors at once: one line with the address, what is wrong and what to do. Keys are never part of one.
 
+Threads may share a `Storage`. A process that was forked from one that has read with it may not: obstore's own threads are not in it.
+
     writing.py     a file that is whole or not there
     connection.py  connection_config.yaml, and patience
     failures.py    what can go wrong, in words

@@ -10,16 +10,19 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 
-__all__ = ["CONNECTION_FILE", "Connection", "Patience", "read_connection"]
+__all__ = ["CONNECTION_FILE", "ENDPOINT", "REGION", "Connection", "Patience", "read_connection"]
 
 CONNECTION_FILE = Path("config/connection_config.yaml")
 """Where the connection is looked for, from the folder in which a command runs; git ignores it."""
+REGION = re.compile(r"[a-z0-9-]+")
+ENDPOINT = re.compile(r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d+)?(/[\w./~-]*)?", re.ASCII | re.IGNORECASE)
+"""What of these can stand in an address: obstore ends in a panic on others. There is no room for a password."""
 
 
 class Connection(BaseModel):
     """How S3 is reached; without keys, by the usual AWS environment variables."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     service_name: Literal["s3"] = "s3"
     region_name: str | None = None
@@ -35,7 +38,9 @@ class Connection(BaseModel):
             raise ValueError("aws_access_key_id and aws_secret_access_key come together; give both or none")
         if self.anonymous and self.aws_access_key_id is not None:
             raise ValueError("anonymous: true reads without keys; leave out the keys, or anonymous")
-        if self.endpoint_url is not None and not re.match(r"https?://[^/]+", self.endpoint_url):
+        if self.region_name is not None and not REGION.fullmatch(self.region_name):
+            raise ValueError("region_name: a name as us-west-2 is expected")
+        if self.endpoint_url is not None and not ENDPOINT.fullmatch(self.endpoint_url):
             raise ValueError("endpoint_url: an address as https://host:port is expected")
         return self
 
@@ -81,7 +86,7 @@ class Patience:
     Args:
         attempts: of a request, the first included.
         first_wait_s: before the second attempt; doubled before each further one, up to `longest_wait_s`.
-        timeout_s: of one request, answer included.
+        timeout_s: without a byte of the answer.
     """
 
     attempts: int = 6

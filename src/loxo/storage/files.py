@@ -46,7 +46,7 @@ class StoredFile:
     @property
     def name(self) -> str:
         last = PurePosixPath(self.url).name
-        return unquote(last) if self.url.startswith("http") else last
+        return unquote(last) if self.url.startswith(("http://", "https://")) else last
 
     @property
     def path(self) -> Path | None:
@@ -57,7 +57,8 @@ class StoredFile:
         """Bytes `[start, stop)`, in one request.
 
         Raises:
-            StorageError: if not all of them can be had.
+            ValueError: if they lie outside the file.
+            StorageError: if not all of them can be had, or, of a remote file, its content is another than was listed.
         """
         if not 0 <= start <= stop <= self.size:
             raise ValueError(f"{self.url}: bytes {start} to {stop} are not within 0 to {self.size}")
@@ -121,14 +122,20 @@ class _RangeFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         wanted = memoryview(buffer).cast("B")
-        content = self._bytes(min(len(wanted), max(0, self.file.size - self.at)))
+        content = self._next(len(wanted))
         wanted[: len(content)] = content
-        self.at += len(content)
         return len(content)
 
-    def _bytes(self, count: int) -> bytes:
-        start, stop = self.at, self.at + count
-        if count == 0:
+    def readall(self) -> bytes:
+        return self._next(self.file.size)
+
+    def _next(self, most: int) -> bytes:
+        content = self._bytes(self.at, min(self.at + most, self.file.size))
+        self.at += len(content)
+        return content
+
+    def _bytes(self, start: int, stop: int) -> bytes:
+        if stop <= start:
             return b""
         end = self.window_start + len(self.window)
         if self.window_start <= start and stop <= end:
@@ -141,4 +148,4 @@ class _RangeFile(io.RawIOBase):
         self.ahead = min(2 * self.ahead, AHEAD[1]) if first == end and self.window else AHEAD[0]
         self.window = known + self.file.read(first, min(self.file.size, max(stop, first + self.ahead)))
         self.window_start = start
-        return self.window[:count]
+        return self.window[: stop - start]

@@ -8,25 +8,39 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from loxo.storage.addresses import GLOB, expression_of, files_below, fixed_parts, is_remote, is_wanted, key_in_store, plain
-from loxo.storage.connection import Connection, Patience, read_connection
+from loxo.storage.addresses import (
+    GLOB,
+    files_below,
+    fixed_parts,
+    is_remote,
+    is_wanted,
+    just_before,
+    key_in_store,
+    key_of_file,
+    pattern_of,
+    plain,
+    root_of,
+)
+from loxo.storage.connection import ENDPOINT, REGION, Connection, Patience, read_connection
 from loxo.storage.failures import StorageError, explained
 from loxo.storage.files import StoredFile
 from loxo.storage.writing import replacing
 
 if TYPE_CHECKING:
-    from obstore.store import HTTPStore, S3Store
+    from obstore.store import HTTPStore, S3Credential, S3Store
 
 __all__ = ["Storage"]
 
 LISTED = 1000
 """Objects of one answer to a listing: what S3 gives at most."""
-
+NEVER = timedelta(days=365)
+"""Until an answer must be whole: on a slow line it takes its time, as long as bytes come."""
+NO_RETRY = {"max_retries": 0}
+"""Of obstore's own: two loops of attempts, one in the other, would multiply their waits."""
 _T = TypeVar("_T")
 
 
@@ -52,7 +66,8 @@ class Storage:
     def find(self, address: str | os.PathLike[str], suffixes: Collection[str] = ()) -> Iterator[StoredFile]:
         """A file by itself, whatever its name, or the files below a folder or prefix, sorted by their address.
 
-        A glob may stand in the path: `*` within one name, `**` for any folders.
+        A glob may stand in the path: `*`, `?` and `[...]` within one name, `**` for any folders. A file on the disk that may not be looked
+        at comes too: reading it says why.
 
         Args:
             suffixes: of the names that are wanted, in upper or lower case; all, if there are none. Hidden names are left out.
@@ -64,8 +79,8 @@ class Storage:
         pattern = GLOB.search(url)
         if not is_remote(url):
             yield from self._find_local(url, suffixes)
-        elif url.startswith("http"):
-            if pattern:
+        elif not url.startswith("s3://"):
+            if pattern or url.endswith("/"):
                 raise StorageError(f"{url}: web servers cannot be listed; give the address of each file")
             yield self.file(url)
         else:
@@ -74,55 +89,84 @@ class Storage:
     def _find_local(self, url: str, suffixes: Collection[str]) -> Iterator[StoredFile]:
         path = Path(url)
         if not path.exists() and GLOB.search(url):
+            matches = pattern_of(url, url)
             fixed = Path(*fixed_parts(path))
-            matches = re.compile(expression_of(url))
             paths = sorted(file for file in files_below(fixed, suffixes) if matches.fullmatch(file.as_posix()))
         elif path.is_dir():
             paths = sorted(files_below(path, suffixes))
         else:
-            paths = [path]
+            yield self.file(path)
+            return
         if not paths:
             raise StorageError(f"{url}: nothing there{_of(suffixes)}; check the path")
-        yield from map(self.file, paths)
+        yield from map(self._on_disk, paths)
+
+    def _on_disk(self, path: Path) -> StoredFile:
+        try:
+            status = path.stat()
+        except OSError:
+            return StoredFile(path.as_posix(), 0, "", self)
+        return StoredFile(path.as_posix(), status.st_size, str(status.st_mtime_ns), self)
 
     def _find_keys(self, url: str, suffixes: Collection[str]) -> Iterator[StoredFile]:
-        bucket, key = urlsplit(url).netloc, key_in_store(url)
-        prefix = "/".join(fixed_parts(PurePosixPath(key))) if GLOB.search(key) else key.rstrip("/")
-        matches = re.compile(expression_of(key)) if GLOB.search(key) else None
-        found = False
-        for meta in self._listed(url, prefix):
-            wanted = matches is None or matches.fullmatch(meta["path"])
-            if wanted and is_wanted(PurePosixPath(meta["path"]).name, suffixes):
-                found = True
-                yield self._of_meta(f"s3://{bucket}/{meta['path']}", meta)
-        if not found and matches is None and prefix:
-            found = True
-            yield self.file(url)
-        if not found:
-            raise StorageError(f"{url}: nothing there{_of(suffixes)}; check the bucket and the prefix")
+        key = key_in_store(url)
+        problem = StorageError(f"{url}: nothing there{_of(suffixes)}; check the bucket and the prefix")
+        empty = True
+        try:
+            for file in self._listed(url, key, suffixes):
+                empty = False
+                yield file
+        except StorageError as error:
+            if error.passing or not empty:
+                raise
+            problem = error  # a single file may be open to those who may not list
+        if not empty:
+            return
+        if not key or key.endswith("/") or "*" in key:
+            raise problem
+        try:
+            file = self.file(url)
+        except StorageError as error:
+            raise (error if error.passing else problem) from None
+        yield file
 
-    def _listed(self, url: str, prefix: str) -> Iterator[Any]:
-        """All objects of a prefix in the order of their keys; after a failure, on from the last one."""
+    def _listed(self, url: str, key: str, suffixes: Collection[str]) -> Iterator[StoredFile]:
+        """Objects below a folder or of a glob, as they are listed, which is in the order of their keys."""
+        glob = GLOB.search(key)
+        fixed = key[: glob.start()] if glob else f"{key.rstrip('/')}/".lstrip("/")
+        matches = pattern_of(key, url) if glob else re.compile(re.escape(fixed) + ".+")
+        folder = fixed[: fixed.rfind("/") + 1]
+        for meta in self._metas(url, folder, fixed):
+            path = meta["path"]
+            inner = path[len(folder) :].split("/")
+            marker = meta["size"] == 0 and "." not in inner[-1]  # consoles make them, so that folders are seen
+            hidden = any(name.startswith(".") for name in inner)
+            if matches.fullmatch(path) and is_wanted(inner[-1], suffixes) and not hidden and not marker:
+                yield self._of_meta(f"{root_of(url)}/{path}", meta)
+
+    def _metas(self, url: str, folder: str, fixed: str) -> Iterator[Any]:
+        """What a listing says of the objects whose keys start with `fixed`, which starts with `folder`; it goes on where it broke off."""
         import obstore
 
-        store, last = self._store(url), None
+        store, last = self._store(url), just_before(fixed)
+        stream: Iterator[Any] | None = None
 
-        def pages() -> Iterator[Any]:
-            return iter(obstore.list(store, prefix or None, offset=last, chunk_size=LISTED))
-
-        listing = pages()
-
-        def next_page() -> Any:
-            nonlocal listing
+        def chunk() -> Any:
+            nonlocal stream
+            stream = stream or iter(obstore.list(store, folder or None, offset=last, chunk_size=LISTED))
             try:
-                return next(listing, None)
-            except Exception:
-                listing = pages()
+                return next(stream, None)
+            except BaseException:
+                stream = None
                 raise
 
-        while page := self._patiently(url, next_page):
-            yield from page
-            last = page[-1]["path"]
+        while metas := self._patiently(url, chunk):
+            for meta in metas:
+                if meta["path"].startswith(fixed):
+                    yield meta
+                elif meta["path"] > fixed:
+                    return
+            last = metas[-1]["path"]
 
     def file(self, address: str | os.PathLike[str]) -> StoredFile:
         """One file, with its size and version.
@@ -130,8 +174,6 @@ class Storage:
         Raises:
             StorageError: if it is not there, or cannot be reached.
         """
-        import obstore
-
         url = plain(address)
         if not is_remote(url):
             try:
@@ -139,12 +181,13 @@ class Storage:
             except OSError as error:
                 raise StorageError(f"{url}: {error.strerror}; check the path") from error
             return StoredFile(url, status.st_size, str(status.st_mtime_ns), self)
-        store, key = self._store(url), key_in_store(url)
+        import obstore
+
+        store, key = self._store(url), key_of_file(url)
         return self._of_meta(url, self._patiently(url, lambda: obstore.head(store, key)))
 
     def _of_meta(self, url: str, meta: Any) -> StoredFile:
-        version = (meta["e_tag"] or "").strip('"') or meta["last_modified"].isoformat()
-        return StoredFile(url, meta["size"], version, self)
+        return StoredFile(url, meta["size"], _tag(meta) or meta["last_modified"].isoformat(), self)
 
     def restore(self, url: str, size: int, version: str) -> StoredFile:
         """A file as an earlier listing knew it, without asking again."""
@@ -156,14 +199,14 @@ class Storage:
         Raises:
             StorageError: if it cannot be written; web servers take no files.
         """
-        import obstore
-
         url = plain(address)
-        if url.startswith("http"):
+        if is_remote(url) and not url.startswith("s3://"):
             raise StorageError(f"{url}: nothing can be written to a web server; give a path or an s3:// address")
         if is_remote(url):
-            store, key = self._store(url), key_in_store(url)
-            self._patiently(url, lambda: obstore.put(store, key, content))
+            import obstore
+
+            store, key = self._store(url), key_of_file(url)
+            self._patiently(url, lambda: obstore.put(store, key, content, use_multipart=False))
             return
         try:
             Path(url).parent.mkdir(parents=True, exist_ok=True)
@@ -176,9 +219,12 @@ class Storage:
         """Bytes `[start, stop)` of a file, which has them.
 
         Raises:
-            StorageError: if not all of them can be had.
+            StorageError: if not all of them can be had, or, of a remote file, its content is another than was listed.
         """
-        content = self._patiently(file.url, lambda: _whole(self._range(file, start, stop), stop - start, file.url))
+        if file.path is not None:
+            content = _read_local(file.path, start, stop)
+        else:
+            content = self._patiently(file.url, lambda: self._range(file, start, stop))
         with self._lock:
             self._fetched += len(content)
         return content
@@ -186,19 +232,21 @@ class Storage:
     def _range(self, file: StoredFile, start: int, stop: int) -> bytes:
         import obstore
 
-        if file.path is None:
-            return bytes(obstore.get_range(self._store(file.url), key_in_store(file.url), start=start, end=stop))
-        with file.path.open("rb") as opened:
-            opened.seek(start)
-            return opened.read(stop - start)
+        answer = obstore.get(self._store(file.url), key_in_store(file.url), options={"range": (start, stop)})
+        tag = _tag(answer.meta)
+        if file.version and tag and tag != file.version:
+            raise StorageError(f"{file.url}: its content has changed since it was listed; list it again")
+        content = bytes(answer.bytes())
+        if len(content) != stop - start:
+            raise StorageError(f"{file.url}: {len(content)} of {stop - start} bytes came; try again later", passing=True)
+        return content
 
     def _store(self, url: str) -> S3Store | HTTPStore:
         """The bucket or host of an address."""
-        parts = urlsplit(url)
-        root = f"{parts.scheme}://{parts.netloc}"
+        root = root_of(url)
         with self._lock:
             if root not in self._stores:
-                self._stores[root] = self._open_bucket(parts.netloc) if parts.scheme == "s3" else self._open_host(root)
+                self._stores[root] = self._open_bucket(root.removeprefix("s3://")) if root.startswith("s3:") else self._open_host(root)
             return self._stores[root]
 
     def _open_host(self, root: str) -> HTTPStore:
@@ -207,7 +255,6 @@ class Storage:
         return HTTPStore.from_url(root, client_options=self._client(root), retry_config=NO_RETRY)  # type: ignore[arg-type]
 
     def _open_bucket(self, bucket: str) -> S3Store:
-        from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
         if self._connection is None:
@@ -215,37 +262,41 @@ class Storage:
         connection = self._connection
         endpoint = connection.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
         region = connection.region_name or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        keys = {
-            "access_key_id": connection.aws_access_key_id,
-            "secret_access_key": connection.aws_secret_access_key,
-            "session_token": connection.aws_session_token,
-        }
-        config: dict[str, Any] = {name: value.get_secret_value() for name, value in keys.items() if value is not None}
+        if not REGION.fullmatch(region):
+            raise StorageError(f"s3://{bucket}: AWS_REGION is wrong; set it to a name as us-west-2")
+        if endpoint and not ENDPOINT.fullmatch(endpoint):
+            raise StorageError(f"s3://{bucket}: AWS_ENDPOINT_URL is wrong; set it to an address as https://host:port")
+        config: dict[str, Any] = {"region": region, "virtual_hosted_style_request": False}
         if endpoint:
-            config["endpoint"] = endpoint
+            config["aws_endpoint_url_s3"] = endpoint  # of all its names the one that no environment variable comes before
         if connection.anonymous:
             config["skip_signature"] = True
-        options = self._client(endpoint)
-        try:
-            return S3Store(bucket, region=region, client_options=options, retry_config=NO_RETRY, **config)  # type: ignore[arg-type]
-        except BaseError:
-            raise StorageError(f"s3://{bucket}: no bucket can have this name, or no server this address: {endpoint or 'AWS'}") from None
+        return S3Store(
+            bucket,
+            config=config,  # type: ignore[arg-type]
+            credential_provider=_credentials(connection),
+            client_options=self._client(endpoint),  # type: ignore[arg-type]
+            retry_config=NO_RETRY,  # type: ignore[arg-type]
+        )
 
     def _client(self, endpoint: str) -> dict[str, Any]:
         return {
-            "timeout": timedelta(seconds=self.patience.timeout_s),
+            "timeout": NEVER,
+            "read_timeout": timedelta(seconds=self.patience.timeout_s),
             "connect_timeout": timedelta(seconds=self.patience.connect_timeout_s),
-            "allow_http": endpoint.startswith("http://"),
+            "allow_http": endpoint.lower().startswith("http://"),
         }
 
     def _patiently(self, url: str, request: Callable[[], _T]) -> _T:
         """The answer to a request, after as many attempts as it takes and patience allows."""
+        from obstore.exceptions import BaseError
+
         for attempt in range(self.patience.attempts):
             try:
                 return request()
             except StorageError as error:
                 told = error
-            except Exception as error:  # noqa: BLE001 obstore has errors of its own, and some of Python's
+            except (BaseError, OSError, ValueError) as error:
                 told = explained(url, error)
             if not told.passing or attempt + 1 == self.patience.attempts:
                 raise told from None
@@ -254,14 +305,34 @@ class Storage:
         raise AssertionError("there is at least one attempt")
 
 
-NO_RETRY = {"max_retries": 0}
-"""Of obstore's own: two loops of attempts, one in the other, would multiply their waits."""
+def _credentials(connection: Connection) -> Callable[[], S3Credential] | None:
+    """The keys of a connection, by themselves: a session token of the environment would not fit to them."""
+    key_id, secret, token = connection.aws_access_key_id, connection.aws_secret_access_key, connection.aws_session_token
+    if key_id is None or secret is None:
+        return None
+    return lambda: {
+        "access_key_id": key_id.get_secret_value(),
+        "secret_access_key": secret.get_secret_value(),
+        "token": token.get_secret_value() if token else None,
+        "expires_at": None,
+    }
 
 
-def _whole(content: bytes, size: int, url: str) -> bytes:
-    if len(content) != size:
-        raise StorageError(f"{url}: {len(content)} of {size} bytes came; the file has changed, or the connection breaks off", passing=True)
+def _read_local(path: Path, start: int, stop: int) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            opened.seek(start)
+            content = opened.read(stop - start)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; check that it is there and may be read") from error
+    if len(content) != stop - start:
+        raise StorageError(f"{path}: {len(content)} of {stop - start} bytes are there; it was cut since it was listed, list it again")
     return content
+
+
+def _tag(meta: Any) -> str:
+    """What a server calls the version of a content; empty if it does not."""
+    return (meta["e_tag"] or "").strip('"')
 
 
 def _of(suffixes: Collection[str]) -> str:

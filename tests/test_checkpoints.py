@@ -72,14 +72,14 @@ def loaded(trained: TrainingRun) -> AbstractModel:
 # Specifications.
 
 
-@given(DECISIONS, DECISIONS, st.integers(0, 1000), st.floats(1, 60))
+@given(DECISIONS, DECISIONS, st.integers(0, 1000), st.sampled_from([None, 2001]), st.floats(1, 60))
 def test_a_specification_comes_back_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, rumble: Decision, gunshot: Decision, context: int, floor_s: float
+    tmp_path_factory: pytest.TempPathFactory, rumble: Decision, gunshot: Decision, context: int, window: int | None, floor_s: float
 ) -> None:
     folder = tmp_path_factory.mktemp("spec")
     training: dict[str, object] = {"config": {"seed": 1, "clips": None}, "versions": ["1.0"]}
     spec = ModelSpec(
-        "näme", "0.1", FrontEnd(floor_s=floor_s), ("Gunshot", "Rumble"), context, {"Rumble": rumble, "Gunshot": gunshot}, training
+        "näme", "0.1", FrontEnd(floor_s=floor_s), ("Gunshot", "Rumble"), context, window, {"Rumble": rumble, "Gunshot": gunshot}, training
     )
     save_spec(spec, folder)
     assert load_spec(folder) == spec
@@ -104,6 +104,7 @@ def test_a_missing_folder_says_what_a_model_is(tmp_path: Path) -> None:
         ({"decisions": {"Rumble": {"threshold": "high"}, "Gunshot": {"threshold": 0.5}}}, r"decisions\.Rumble\.threshold: .*'high'"),
         ({"labels": ["Rumble", "Whale"]}, r"decisions for \['Gunshot', 'Rumble'\] do not fit the labels \['Rumble', 'Whale'\]"),
         ({"decisions": {"Whale": {"threshold": 0.5}}}, r"decisions for \['Whale'\] do not fit"),
+        ({"window_frames": 200, "context_frames": 100}, "a window of 200 frames has no room for 100 frames of context"),
         ({"front_end": {"hop": 333}}, "front_end: a window of 1600 samples"),
         ({"colour": "red"}, "colour: "),
         ({"name": 3}, "name: .*not 3"),

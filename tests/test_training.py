@@ -75,7 +75,7 @@ def test_a_configuration_needs_no_more_than_its_clips(tmp_path: Path) -> None:
         (CLIPS + "optimiser: {learning_rate: fast}\n", "optimiser.learning_rate: .*'fast'"),
         (CLIPS + "optimiser: {learning_rate: -1}\n", r"optimiser: learning rate -1\.0"),
         (CLIPS + "crop: {share: 7}\n", "crop: share 7"),
-        (CLIPS + "model: {name: transformer}\n", "model.name: no such architecture; there are crnn"),
+        (CLIPS + "model: {name: perceptron}\n", "model.name: no such architecture; there are crnn, "),
         (CLIPS + "model: {settings: {chanels: [4]}}\n", "model.settings.chanels: "),
         (CLIPS + "model: {settings: {channels: [4, wide]}}\n", "model.settings.channels.1: .*'wide'"),
         (CLIPS + "model: {settings: {hidden: 0}}\n", "model.settings: .*hidden 0"),
@@ -119,6 +119,7 @@ def test_a_run_leaves_its_configuration_figures_checkpoint_and_model(trained: Tr
 def test_each_epoch_has_a_line_of_figures_of_its_own(trained: TrainingRun) -> None:
     lines = [json.loads(line) for line in (trained.config.output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     names = {"epoch", "train_loss", "validation_loss"} | {f"validation_{kind}_{label}" for kind in ("ap", "f1") for label in EVENT_LABELS}
+    names |= {f"validation_{kind}" for kind in ("accuracy", "precision", "recall", "f1")}
     assert [line["epoch"] for line in lines] == [0, 1]
     assert all(set(line) == names for line in lines)
     assert lines[0]["train_loss"] != lines[1]["train_loss"]

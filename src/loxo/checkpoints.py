@@ -91,6 +91,7 @@ class ModelSpec:
 
     Args:
         context_frames: frames at either side of those that are scored which the network is shown as well.
+        window_frames: frames that the network takes at a time, with their context; None means any number.
         training: settings, versions and data hash of the run that made it.
     """
 
@@ -99,12 +100,17 @@ class ModelSpec:
     front_end: FrontEnd = field(default_factory=FrontEnd)
     labels: tuple[str, ...] = EVENT_LABELS
     context_frames: int = 100
+    window_frames: int | None = None
     decisions: dict[str, Decision] = field(default_factory=lambda: dict(DECISIONS))
     training: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if set(self.decisions) != set(self.labels):
             raise ValueError(f"decisions for {sorted(self.decisions)} do not fit the labels {list(self.labels)}")
+        if self.window_frames is not None and not 0 <= 2 * self.context_frames < self.window_frames:
+            raise ValueError(
+                f"a window of {self.window_frames} frames has no room for {self.context_frames} frames of context at either side"
+            )
 
 
 def load_spec(folder: Path) -> ModelSpec:

@@ -10,6 +10,10 @@ A frame's score depends on the frames within the network's context, and their fl
 given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what a recurrent
 layer still remembers across its context: below 1e-3. At the ends of a recording nothing is invented: the network sees what there is.
 
+A network that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the context. At the ends of a core
+they are moved inwards, and only a recording that is shorter than a window is filled up, with zeros: how silence looks. Such a network
+may answer by the place in its window as well, so its scores depend on where windows lie.
+
 The features of frames that may belong to a detection are kept (`Scores.features`), so that its band can be measured without reading the
 recording again.
 """
@@ -109,10 +113,16 @@ class Scorer:
     def _network(self, features: Array, core: Span) -> Array:
         """Scores `(frame, class)` of the core of features `(frame, band)`; windows of equal shape run as one batch."""
         out = np.empty((core.size, len(self.spec.labels)), np.float32)
+        context, fixed = self.spec.context_frames, self.spec.window_frames
+        if fixed is not None and len(features) < fixed:
+            features = np.pad(features, ((0, fixed - len(features)), (0, 0)))
         windows = []
-        for window in spans(core.size, WINDOW_FRAMES):
-            first = max(0, core.before + window.start - self.spec.context_frames)
-            last = min(len(features), core.before + window.stop + self.spec.context_frames)
+        for window in spans(core.size, WINDOW_FRAMES if fixed is None else fixed - 2 * context):
+            first = max(0, core.before + window.start - context)
+            last = min(len(features), core.before + window.stop + context)
+            if fixed is not None:
+                first = min(first, len(features) - fixed)
+                last = first + fixed
             windows.append(Span(window.start, window.stop, first - core.before, last - core.before))
         for _, group in groupby(windows, key=lambda window: (window.before, window.size, window.outer_stop - window.outer_start)):
             alike = list(group)

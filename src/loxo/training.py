@@ -12,7 +12,7 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
@@ -21,7 +21,6 @@ from typing import Any, Self
 
 import numpy as np
 import pytorch_lightning as lightning
-import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
@@ -34,7 +33,7 @@ from loxo.checkpoints import DECISIONS, Decision, ModelSpec, explained, save_mod
 from loxo.clips import read_clips
 from loxo.dataset import AudioDataset, WindowSettings
 from loxo.events import EVENT_LABELS
-from loxo.models import MODELS, AbstractModel, CRNNSettings, OptimiserSettings
+from loxo.models import MODELS, AbstractModel, OptimiserSettings
 from loxo.spectrogram import FrontEnd
 from loxo.splits import check, placed
 from loxo.storage import replacing
@@ -82,7 +81,7 @@ class TrainingConfig(Strict):
 
     model: ModelConfig = ModelConfig()
     data: DataConfig
-    front_end: FrontEnd = FrontEnd()
+    front_end: FrontEnd = Field(default_factory=lambda before: MODELS[before["model"].name][0].FRONT_END)
     optimiser: OptimiserSettings = OptimiserSettings()
     crop: CropSettings = CropSettings()
     decisions: dict[str, Decision] = Field(default_factory=lambda: dict(DECISIONS))
@@ -182,7 +181,7 @@ class ProgressBar(RichProgressBar):
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
-def model_settings(config: ModelConfig) -> CRNNSettings:
+def model_settings(config: ModelConfig) -> Any:
     """The settings of an architecture, its defaults where the configuration says nothing."""
     _, settings_class = MODELS[config.name]
     return TypeAdapter(settings_class).validate_python(config.settings, extra="forbid")
@@ -190,7 +189,7 @@ def model_settings(config: ModelConfig) -> CRNNSettings:
 
 def build_model(config: TrainingConfig) -> AbstractModel:
     """The untrained model of a configuration."""
-    architecture, _ = MODELS[config.model.name]
+    architecture: Callable[..., AbstractModel] = MODELS[config.model.name][0]
     model = architecture(model_settings(config.model), config.front_end, config.optimiser)
     model.crop, model.seed = config.crop, config.seed
     return model
@@ -309,6 +308,8 @@ def _finish(config: TrainingConfig, model: AbstractModel, validation: AudioDatas
         name=config.model.name,
         version=metadata.version("loxo"),
         front_end=config.front_end,
+        context_frames=model.context_frames,
+        window_frames=model.window_frames,
         decisions=decisions,
         training={
             "config": config.model_dump(mode="json"),
@@ -324,10 +325,9 @@ def _finish(config: TrainingConfig, model: AbstractModel, validation: AudioDatas
 def _predict(config: TrainingConfig, model: AbstractModel, dataset: AudioDataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores and targets `(class, frame)` of all windows of a dataset."""
     scores, targets = [], []
-    with torch.no_grad():
-        for waveform, target in _loader(config, dataset, shuffle=False):
-            scores.append(model(waveform).numpy())
-            targets.append(target.numpy())
+    for waveform, target in _loader(config, dataset, shuffle=False):
+        scores.append(model.infer(waveform, target.shape[-1]).numpy())
+        targets.append(target.numpy())
     joined = [np.concatenate(parts).swapaxes(0, 1).reshape(len(EVENT_LABELS), -1) for parts in (scores, targets)]
     return joined[0], joined[1]
 

@@ -2,8 +2,28 @@
 
 from loxo.models.abstract_model import AbstractModel, OptimiserSettings
 from loxo.models.crnn import CRNN, CRNNSettings
+from loxo.models.feedforward import Feedforward, FeedforwardSettings
+from loxo.models.htsat import HTSAT, HTSATSettings
+from loxo.models.transformer import Transformer, TransformerSettings
 
-__all__ = ["CRNN", "MODELS", "AbstractModel", "CRNNSettings", "OptimiserSettings"]
+__all__ = [
+    "CRNN",
+    "HTSAT",
+    "MODELS",
+    "AbstractModel",
+    "CRNNSettings",
+    "Feedforward",
+    "FeedforwardSettings",
+    "HTSATSettings",
+    "OptimiserSettings",
+    "Transformer",
+    "TransformerSettings",
+]
 
-MODELS = {"crnn": (CRNN, CRNNSettings)}
-"""Architecture and settings class, by name."""
+MODELS: dict[str, tuple[type[AbstractModel], type]] = {
+    "crnn": (CRNN, CRNNSettings),
+    "transformer": (Transformer, TransformerSettings),
+    "htsat": (HTSAT, HTSATSettings),
+    "feedforward": (Feedforward, FeedforwardSettings),
+}
+"""Architecture and settings class, by name. An architecture is called with its settings, a front end and an optimiser."""

@@ -46,8 +46,8 @@ class CRNN(AbstractModel):
     def __init__(
         self, settings: CRNNSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
     ) -> None:
+        super().__init__(front_end, optimiser)
         settings = CRNNSettings() if settings is None else settings
-        super().__init__(FrontEnd() if front_end is None else front_end, OptimiserSettings() if optimiser is None else optimiser)
         self.n_long = len(self.front_end.long.centres_hz) * self.front_end.long.per_frame
         self.long_stack = stack(self.front_end.long.per_frame, settings.channels)
         self.short_stack = stack(self.front_end.short.per_frame, settings.channels)

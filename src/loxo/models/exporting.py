@@ -1,4 +1,4 @@
-"""A trained network as ONNX: features in, probabilities out, for any batch and any number of frames.
+"""A trained network as ONNX: features in, probabilities out, for any batch and as many frames as the network takes.
 
 The exporter follows a recurrent layer through its example step by step: minutes for some hundred frames, and the example's length stays
 behind in the shapes of the graph. ONNX has the layer as one operator, so while a network is exported its recurrent layers say that
@@ -23,15 +23,15 @@ __all__ = ["OnnxGRU", "export_network"]
 
 
 def export_network(model: AbstractModel, path: Path) -> None:
-    """Write `network` and its sigmoid: `features` (batch, band, frame) -> `scores` (batch, class, frame).
+    """Write `frame_logits` and their sigmoid: `features` (batch, band, frame) -> `scores` (batch, class, frame).
 
-    The model is moved to the processor and set to evaluation.
+    A network that takes a fixed number of frames keeps it. The model is moved to the processor and set to evaluation.
 
     Raises:
         ValueError: if a recurrent layer is not one that `OnnxGRU` knows.
     """
-    example = torch.zeros(2, model.front_end.n_bands, 5)
-    axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("frame")}
+    example = torch.zeros(2, model.front_end.n_bands, model.window_frames or 5)
+    axes = {0: torch.export.Dim("batch")} | ({} if model.window_frames else {2: torch.export.Dim("frame")})
     with _recurrent_as_operators(model.cpu().eval()), _silent_exporter():
         torch.onnx.export(
             Scores(model).eval(),
@@ -65,7 +65,7 @@ class Scores(nn.Module):
         self.model = model
 
     def forward(self, features: Tensor) -> Tensor:
-        return torch.sigmoid(self.model.network(features))
+        return torch.sigmoid(self.model.frame_logits(features))
 
 
 class OnnxGRU(nn.Module):

@@ -1,20 +1,25 @@
-"""Changes to training batches that stand for a physical difference: `draw` decides, `apply` does, and a Generator is passed in.
+"""Short recordings: a part of the window, and the targets of that part.
 
-`Crop`: recordings may be a few seconds long, and then the floor of the spectrogram is known from those seconds only. A share of the
-batches is cut short so that a model meets that too.
+Recordings may be a few seconds long, and then the floor of the spectrogram is known from those seconds only. A share of the batches is
+cut short so that a model meets that too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from loxo.augment.chance import happens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["Crop", "CropSettings"]
+
+Array = TypeVar("Array", "NDArray[np.float32]", "Tensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +44,14 @@ class Crop:
     @classmethod
     def draw(cls, rng: np.random.Generator, bins: int, settings: CropSettings) -> Crop:
         """The whole window, or a part whose length is drawn evenly in octaves."""
-        if rng.random() >= settings.share:
+        if not happens(rng, settings.share):
             return cls(0, bins)
         length = max(1, round(bins * settings.shortest ** rng.random()))
         first = int(rng.integers(bins - length + 1))
         return cls(first, first + length)
 
-    def apply(self, waveform: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Cut waveforms `(batch, sample)` and targets `(batch, class, bin)` to the same time.
+    def apply(self, waveform: Array, targets: Array) -> tuple[Array, Array]:
+        """Cut waveforms `(batch, sample)` and targets `(batch, class, bin)`, arrays or tensors, to the same time.
 
         Raises:
             ValueError: if a bin is not a whole number of samples.
@@ -54,4 +59,4 @@ class Crop:
         samples, rest = divmod(waveform.shape[-1], targets.shape[-1])
         if rest:
             raise ValueError(f"{waveform.shape[-1]} samples are not a whole number of {targets.shape[-1]} bins")
-        return waveform[:, self.first * samples : self.last * samples], targets[..., self.first : self.last]
+        return waveform[..., self.first * samples : self.last * samples], targets[..., self.first : self.last]

@@ -1,0 +1,46 @@
+"""Every architecture in small: quick to make, with every part that the real one has."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loxo.models import MODELS, AbstractModel, CRNNSettings, FeedforwardSettings, HTSATSettings, TransformerSettings
+
+__all__ = ["FIXED", "SMALL", "TINY", "noise", "once", "small", "some_features"]
+
+TINY = CRNNSettings(channels=(4, 4), joined=8, hidden=4)
+SMALL: dict[str, Any] = {
+    "crnn": TINY,
+    "transformer": TransformerSettings(width=16, heads=2, layers=1),
+    "htsat": HTSATSettings(embed_dim=8, depths=(1, 1, 2, 1), heads=(2, 2, 2, 2)),
+    "feedforward": FeedforwardSettings(neighbours=2, hidden=(6, 4)),
+}
+"""Settings that have every part of an architecture and are quick; htsat has one shifted layer."""
+FIXED = [name for name in SMALL if name in {"transformer", "htsat"}]
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def small(name: str, seed: int = 0) -> AbstractModel:
+    """A model of an architecture, in small, with the weights of a seed."""
+    architecture: Any = MODELS[name][0]
+    torch.manual_seed(seed)
+    made: AbstractModel = architecture(SMALL[name])
+    return made.eval()
+
+
+@cache
+def once(name: str) -> AbstractModel:
+    """`small`, for tests that leave it as it is."""
+    return small(name)
+
+
+def some_features(module: AbstractModel, batch: int, frames: int | None = None, seed: int = 0) -> Tensor:
+    """Features `(batch, band, frame)` of as many frames as the network takes, or some."""
+    return noise(batch, module.front_end.n_bands, frames or module.window_frames or 37, seed=seed)

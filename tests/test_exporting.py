@@ -57,17 +57,22 @@ def test_detection_scores_a_short_recording_as_the_model_does(name: str, seconds
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_detection_scores_each_frame_in_the_middle_of_a_window_as_far_as_the_recording_goes(name: str, place: Path) -> None:
+@pytest.mark.parametrize("core_s", [100, 24, 12.3])
+def test_detection_scores_each_frame_in_the_middle_of_a_window_as_far_as_the_recording_goes(
+    name: str, core_s: float, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module, waveform = once(name), noise(1, 25 * RATE + 7)[0].numpy()
     window, context = module.window_frames or 0, module.context_frames
     features = torch.from_numpy(spectrogram(waveform, module.front_end))[None]
     frames = features.shape[-1]
     expected: NDArray[np.float32] = np.full((frames, len(EVENT_LABELS)), np.nan, np.float32)
-    for start in range(0, frames, window - 2 * context):
+    core, step = module.front_end.grid.frames(core_s), window - 2 * context
+    monkeypatch.setattr("loxo.scoring.CORE_FRAMES", core)
+    for start in sorted(start for first in range(0, frames, core) for start in range(first, min(first + core, frames), step)):
         first = min(max(0, start - context), frames - window)
         with torch.no_grad():
             scores = torch.sigmoid(module.frame_logits(features[..., first : first + window]))[0].T.numpy()
-        stop = min(frames, start + window - 2 * context)
+        stop = min(frames, start + step)
         expected[start:stop] = scores[start - first : stop - first]
     found = Scorer(exported(name, place), threads=1).score([waveform[:30_000], waveform[30_000:]]).values
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)

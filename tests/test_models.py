@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loxo.augment import CropSettings
+from loxo.augment import AugmentSettings
 from loxo.checkpoints import load_spec
 from loxo.events import EVENT_LABELS
 from loxo.models import CRNN, MODELS, CRNNSettings, FeedforwardSettings, HTSATSettings, OptimiserSettings, TransformerSettings
@@ -41,7 +43,7 @@ def model(settings: CRNNSettings = TINY) -> CRNN:
 
 def in_training(module: AbstractModel, **state: object) -> AbstractModel:
     """The model as if a trainer held it."""
-    module.trainer = SimpleNamespace(training=True, global_step=0, **state)  # type: ignore[assignment]  # what the hooks ask of it
+    module.trainer = SimpleNamespace(training=True, global_step=0, global_rank=0, **state)  # type: ignore[assignment]  # what the hooks ask of it
     return module
 
 
@@ -390,15 +392,21 @@ def test_one_batch_can_be_learnt_by_heart() -> None:
     assert losses[-1] < 0.05 < losses[0]
 
 
+def cuts(**how: float) -> AugmentSettings:
+    """Batches are cut, and nothing else happens to them."""
+    off = {field.name: {"share": 0.0} for field in fields(AugmentSettings)}
+    return TypeAdapter(AugmentSettings).validate_python(off | {"crop": {"share": 1.0, **how}})
+
+
 def test_a_crop_keeps_waveform_and_targets_together() -> None:
     """Every sample holds the number of its bin, and so does every target."""
     module = in_training(model())
-    module.crop = CropSettings(share=1.0, shortest=0.1)
+    module.augment = cuts(shortest=0.1)
     numbers = torch.arange(60.0)
     lengths = set()
     for step in range(20):
         module.trainer.global_step = step  # type: ignore[misc]  # the stand-in has it as a plain attribute
-        waveform, targets = module.on_after_batch_transfer((numbers.repeat_interleave(HOP).expand(3, -1), numbers.expand(3, 2, -1)), 0)
+        waveform, targets = module.on_before_batch_transfer((numbers.repeat_interleave(HOP).expand(3, -1), numbers.expand(3, 2, -1)), 0)
         assert torch.equal(waveform.reshape(3, -1, HOP), targets[:, :1].transpose(1, 2).expand(3, -1, HOP))
         lengths.add(targets.shape[-1])
     assert min(lengths) >= 6
@@ -408,15 +416,15 @@ def test_a_crop_keeps_waveform_and_targets_together() -> None:
 def test_a_crop_depends_on_the_seed_and_the_step_alone_and_spares_validation() -> None:
     batch = (noise(2, 60 * HOP), torch.zeros(2, 2, 60))
     module = in_training(model())
-    assert module.on_after_batch_transfer(batch, 0) is batch
-    module.crop, module.seed = CropSettings(share=1.0), 5
-    first = module.on_after_batch_transfer(batch, 0)[0]
+    assert module.on_before_batch_transfer(batch, 0) is batch
+    module.augment, module.seed = cuts(), 5
+    first = module.on_before_batch_transfer(batch, 0)[0]
     torch.manual_seed(99)
-    assert torch.equal(module.on_after_batch_transfer(batch, 0)[0], first)
+    assert torch.equal(module.on_before_batch_transfer(batch, 0)[0], first)
     module.seed = 6
-    assert module.on_after_batch_transfer(batch, 0)[0].shape != first.shape
+    assert module.on_before_batch_transfer(batch, 0)[0].shape != first.shape
     module.trainer.training = False
-    assert module.on_after_batch_transfer(batch, 0) is batch
+    assert module.on_before_batch_transfer(batch, 0) is batch
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 1.0])

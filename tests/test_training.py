@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +22,16 @@ from loxo.checkpoints import load_spec
 from loxo.clips import read_clips, write_clips
 from loxo.dataset import AudioDataset
 from loxo.events import EVENT_LABELS
-from loxo.training import LOWEST_THRESHOLD, ConfigError, best_threshold, build_model, read_config, train
+from loxo.simulate import SceneSettings
+from loxo.simulate.writing import write_recording
+from loxo.training import LOWEST_THRESHOLD, ConfigError, TrainingConfig, best_threshold, build_model, export_run, read_config, train
 from reference import training as twin
 from training_fixtures import TrainingRun, tiny_config
 
 pytest_plugins = ("training_fixtures",)
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted(path for path in (Path(__file__).parents[1] / "configs").glob("*.yaml") if path.stem != "prepare")
+CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem != "prepare")
 CLIPS = "data: {clips: clips.parquet}\n"
 
 
@@ -74,7 +78,9 @@ def test_a_configuration_needs_no_more_than_its_clips(tmp_path: Path) -> None:
         (CLIPS + "optimiser: {learning_rat: 1}\n", "optimiser.learning_rat: "),
         (CLIPS + "optimiser: {learning_rate: fast}\n", "optimiser.learning_rate: .*'fast'"),
         (CLIPS + "optimiser: {learning_rate: -1}\n", r"optimiser: learning rate -1\.0"),
-        (CLIPS + "crop: {share: 7}\n", "crop: share 7"),
+        (CLIPS + "augment: {crop: {share: 7}}\n", "augment.crop: share 7"),
+        (CLIPS + "shares: {rumble: -1}\n", "shares: shares -1"),
+        (CLIPS + "precision: half\n", "precision: "),
         (CLIPS + "model: {name: perceptron}\n", "model.name: no such architecture; there are crnn, "),
         (CLIPS + "model: {settings: {chanels: [4]}}\n", "model.settings.chanels: "),
         (CLIPS + "model: {settings: {channels: [4, wide]}}\n", "model.settings.channels.1: .*'wide'"),
@@ -113,7 +119,12 @@ def test_a_run_leaves_its_configuration_figures_checkpoint_and_model(trained: Tr
     assert (output / "checkpoints" / "last.ckpt").stat().st_size > 0
     assert trained.folder == output / "model"
     assert {path.name for path in trained.folder.iterdir()} == {"model.onnx", "spec.json", "weights.safetensors", "README.md"}
-    assert {path.name for path in output.iterdir()} == {"config.yaml", "metrics.jsonl", "checkpoints", "tensorboard", "model"}
+    written = {"config.yaml", "run.json", "metrics.jsonl", "curves.png", "confusion.json", "confusion.png"}
+    assert {path.name for path in output.iterdir()} == written | {"checkpoints", "tensorboard", "model"}
+    assert {path.name for path in (output / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    run = json.loads((output / "run.json").read_text(encoding="utf-8"))
+    assert run["clips_sha256"] == hashlib.sha256(trained.config.data.clips.read_bytes()).hexdigest()
+    assert sum(run["clips"].values()) == 12
 
 
 def test_each_epoch_has_a_line_of_figures_of_its_own(trained: TrainingRun) -> None:
@@ -153,7 +164,7 @@ def test_another_seed_gives_another_model_and_replaces_the_first(clip_set: Path,
     weights = [(train(tiny_config(clip_set, tmp_path / "run", seed=seed)) / "weights.safetensors").read_bytes() for seed in (1, 2)]
     assert weights[0] != weights[1]
     assert len((tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
-    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
 
 
 @pytest.mark.usefixtures("without_export")
@@ -196,6 +207,108 @@ def test_missing_clips_are_refused_before_anything_is_written(tmp_path: Path) ->
     with pytest.raises(FileNotFoundError, match="loxo simulate --clips"):
         train(tiny_config(tmp_path / "none.parquet", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+# Interruption.
+
+
+def command_of(config: TrainingConfig, folder: Path, *options: str) -> list[str]:
+    path = config_file(folder, yaml.safe_dump(config.model_dump(mode="json")))
+    return [sys.executable, "-W", "error", "-m", "loxo.cli", "train", "--config", str(path), *options]
+
+
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_weights_bit_by_bit(clip_set: Path, tmp_path: Path) -> None:
+    """Dropout, windows, batches and all augmentation are on; the kill comes within an epoch."""
+    changes = {"epochs": 6, "model": {"name": "transformer", "settings": {"width": 8, "heads": 2, "layers": 1, "dropout": 0.3}}}
+    whole = tiny_config(clip_set, tmp_path / "whole", **changes)
+    train(whole)
+    killed = tiny_config(clip_set, tmp_path / "killed", **changes)
+    process = subprocess.Popen(command_of(killed, tmp_path), stdout=subprocess.DEVNULL)
+    lines = killed.output / "metrics.jsonl"
+    while process.poll() is None and (not lines.is_file() or lines.read_bytes().count(b"\n") < 3):
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+    assert not (killed.output / "model").exists()
+    done = subprocess.run(command_of(killed, tmp_path, "--resume"), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (killed.output / "metrics.jsonl").read_text() == (whole.output / "metrics.jsonl").read_text()
+    assert (killed.output / "model" / "weights.safetensors").read_bytes() == (whole.output / "model" / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.usefixtures("without_export")
+def test_more_epochs_may_not_be_asked_of_another_configuration(trained: TrainingRun) -> None:
+    with pytest.raises(ConfigError, match="another batch_size, seed"):
+        train(trained.config.model_copy(update={"batch_size": 3, "seed": 9}), resume=True)
+
+
+@pytest.mark.usefixtures("without_export")
+def test_training_stops_when_validation_gets_no_better(clip_set: Path, tmp_path: Path) -> None:
+    config = tiny_config(clip_set, tmp_path / "run", epochs=30, patience=1, optimiser={"learning_rate": 10.0})
+    train(config)
+    assert len((config.output / "metrics.jsonl").read_text().splitlines()) < 30
+
+
+def test_a_checkpoint_becomes_the_model_that_its_run_left(trained: TrainingRun, tmp_path: Path) -> None:
+    export_run(trained.config.output, tmp_path / "exported")
+    for name in ("weights.safetensors", "model.onnx", "spec.json"):
+        assert (tmp_path / "exported" / name).read_bytes() == (trained.folder / name).read_bytes()
+    with pytest.raises(FileNotFoundError, match="no checkpoint there"):
+        export_run(trained.config.output, tmp_path / "exported", checkpoint=tmp_path / "none.ckpt")
+
+
+# Changes on the command line, and trials.
+
+
+def test_a_value_can_be_set_for_one_run(tmp_path: Path) -> None:
+    path = config_file(tmp_path, CLIPS + "model: {settings: {hidden: 8}}\n")
+    config = read_config(path, ["epochs=3", "model.settings.joined=12", "optimiser.learning_rate=1e-3", "data.window_s=6"])
+    assert (config.epochs, config.model.settings, config.data.window_s) == (3, {"hidden": 8, "joined": 12}, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [("epochs", "write key=value"), ("epochs=many", "epochs"), ("epoch=3", "epoch: "), ("a.b=[", "YAML")]
+)
+def test_a_wrong_change_is_one_line(tmp_path: Path, change: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as error:
+        read_config(config_file(tmp_path, CLIPS), [change])
+    assert "\n" not in str(error.value)
+
+
+def test_a_trial_has_its_own_data_output_and_changes(tmp_path: Path) -> None:
+    path = config_file(tmp_path, "data: {clips: data/resampled.parquet}\noutput: runs/own\ndev: {epochs: 1, data: {window_s: 5}}\n")
+    config = read_config(path, dev=True)
+    assert (config.data.clips, config.output) == (Path("data/dev/resampled.parquet"), Path("runs/own-dev"))
+    assert (config.epochs, config.data.window_s) == (1, 5.0)
+
+
+TRAINED = [path for path in CONFIGS if path.stem != "own"]
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_every_architecture_goes_from_nothing_to_detections(path: Path, recording: Path, trial_folder: Path) -> None:
+    """`loxo train --dev`, then `loxo detect` with what it leaves."""
+    folder = trial_folder
+    command = [sys.executable, "-m", "loxo.cli", "train", "--config", str(path.resolve()), "--dev"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    model = folder / done.stdout.split()[-1]
+    command = [sys.executable, "-m", "loxo.cli", "detect", str(recording), "--output", str(folder / path.stem), "--model", str(model)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / path.stem / "detections.parquet").is_file()
+
+
+@pytest.fixture(scope="module")
+def trial_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trials")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "nn01a_20180126_000000.wav"
+    write_recording(path, SceneSettings(rate=8000, seconds=60.0), 60.0, 3)
+    return path
 
 
 # Thresholds.

@@ -21,7 +21,8 @@ clips
 
 dataset
     targets.py        events -> (class, bin) targets, and back
-    augment.py        changes to training batches that stand for a physical difference
+    augment/          changes to training batches that stand for a physical difference
+    sampling.py       which clips make up a batch, against imbalance
     dataset.py        the windows of clips that models are trained on
     simulate/         soundscapes with known events
 
@@ -31,7 +32,7 @@ model
 
 training
     checkpoints.py    the model folder: specification, network, weights
-    training.py       configuration file -> model folder
+    training/         configuration file -> model folder
 
 detection
     scoring.py        recording -> scores (frame, class), in constant memory

@@ -10,8 +10,8 @@ A frame's score depends on the frames within the network's context, and their fl
 given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what a recurrent
 layer still remembers across its context: below 1e-3. At the ends of a recording nothing is invented: the network sees what there is.
 
-A network that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the context. At the ends of a core
-they are moved inwards, and only a recording that is shorter than a window is filled up, with zeros: how silence looks. Such a network
+A network that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the context. At the ends of a
+recording they are moved inwards, and only one that is shorter than a window is filled up, with zeros: how silence looks. Such a network
 may answer by the place in its window as well, so its scores depend on where windows lie.
 
 The features of frames that may belong to a detection are kept (`Scores.features`), so that its band can be measured without reading the
@@ -99,7 +99,8 @@ class Scorer:
         front_end = self.spec.front_end
         counter = _Counter(blocks)
         values, frames, features = [], [], []
-        for start, core_features, core in feature_cores(stream_log_bands(counter, front_end), front_end, self.spec.context_frames):
+        around = self.spec.window_frames or self.spec.context_frames  # a short last core lies in a whole window, too
+        for start, core_features, core in feature_cores(stream_log_bands(counter, front_end), front_end, around):
             scores = self._network(core_features, core)
             kept = np.flatnonzero(scores.max(axis=1) > keep_above)
             values.append(scores)

@@ -33,6 +33,9 @@ app = typer.Typer(
 )
 app.add_typer(prepare, name="prepare")
 
+TRIAL_CLIPS = 48
+"""Scenes that are simulated for a trial of training."""
+
 
 def main() -> None:
     """Run a command; turn what users can mend into one line and an exit status."""
@@ -99,6 +102,9 @@ def simulate(
 @app.command()
 def train(
     config: Annotated[Path, typer.Option(help="Configuration file, for example configs/crnn.yaml.")],
+    change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE instead of the file's, as in epochs=3.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with a run that was interrupted.")] = False,
+    dev: Annotated[bool, typer.Option(help="A trial of some minutes; without clips, on simulated ones.")] = False,
 ) -> None:
     """Train a model from a configuration file."""
     try:
@@ -107,9 +113,39 @@ def train(
     except ModuleNotFoundError as error:
         raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
 
-    folder = run(read_config(config), progress=sys.stdout.isatty())
+    settings = read_config(config, change or [], dev=dev)
+    if dev and not settings.data.clips.is_file():
+        _simulate_trial(settings.data.clips)
+    folder = run(settings, resume=resume, progress=sys.stdout.isatty())
     if os.environ.get("LOCAL_RANK", "0") == "0":  # a run on several devices starts this command once for each
         print(folder)
+
+
+def _simulate_trial(manifest: Path) -> None:
+    """Clips for a trial, where a configuration's own are simulated ones."""
+    from loxo.simulate import SceneSettings
+    from loxo.simulate.writing import write_clip_set
+
+    if "simulated" not in manifest.parts:
+        raise NothingDoneError(f"{manifest}: no clips for a trial; make some with `loxo prepare all --dev`")
+    with progress_bar() as bar:
+        for _ in bar.track(write_clip_set(manifest.parent, TRIAL_CLIPS, SceneSettings(), {}), total=TRIAL_CLIPS, description="clips"):
+            pass
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
+    output: Annotated[Path, typer.Option(help="Folder for the model.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Of the run; else its last one.")] = None,
+) -> None:
+    """Make a model folder, for `loxo detect --model`, of a checkpoint."""
+    try:
+        from loxo.training import export_run
+    except ModuleNotFoundError as error:
+        raise NothingDoneError(f"exporting needs {error.name}; install it with: pip install 'loxo[train]'") from error
+
+    print(export_run(run, output, checkpoint=checkpoint))
 
 
 @app.command()

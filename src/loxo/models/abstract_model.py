@@ -34,7 +34,7 @@ from torchmetrics.classification import (
     MultilabelRecall,
 )
 
-from loxo.augment import Crop, CropSettings
+from loxo.augment import Augmentation, AugmentSettings, Masks, mask_each
 from loxo.events import EVENT_LABELS
 from loxo.spectrogram import FrontEnd
 from loxo.spectrogram.torch_face import TorchSpectrogram
@@ -102,9 +102,10 @@ class AbstractModel(lightning.LightningModule):
         super().__init__()
         self.front_end = self.FRONT_END if front_end is None else front_end
         self.optimiser = OptimiserSettings() if optimiser is None else optimiser
-        self.crop: CropSettings | None = None
+        self.augment: AugmentSettings | None = None
         self.seed = 0
         self.spectrogram = TorchSpectrogram(self.front_end)
+        self.centres_hz = self.front_end.band_centres_hz
         of_frames = {f"{name}_{label}": metric(ignore_index=-1) for label in EVENT_LABELS for name, metric in OF_FRAMES.items()}
         of_seconds = {name: metric(len(EVENT_LABELS), average="micro", ignore_index=-1) for name, metric in OF_SECONDS.items()}
         self.metrics = nn.ModuleDict(of_frames | of_seconds)
@@ -143,7 +144,9 @@ class AbstractModel(lightning.LightningModule):
         """What a network answers to a waveform of any length, window by window where it takes a fixed number of frames."""
         if waveform.ndim != 2:
             raise ValueError(f"a waveform has the axes (batch, sample), not the shape {tuple(waveform.shape)}")
-        features = self.spectrogram(waveform)
+        return self._answered(answer, self.spectrogram(waveform))
+
+    def _answered(self, answer: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
         if self.window_frames is None:
             return answer(features)
         n_frames = features.shape[-1]
@@ -164,16 +167,31 @@ class AbstractModel(lightning.LightningModule):
             each = each * (answers - logits.sigmoid()).abs().clamp(min=1e-6) ** self.optimiser.focal_gamma
         return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)
 
-    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], _: int) -> tuple[Tensor, Tensor]:
-        """Augment a training batch; what is drawn depends on the seed and the step alone."""
-        if not self.trainer.training or self.crop is None:
+    def on_before_batch_transfer(self, batch: tuple[Tensor, Tensor], _: int) -> tuple[Tensor, Tensor]:
+        """Augment the waveforms of a training batch, where it is still in the processor's memory."""
+        if not self.trainer.training or self.augment is None:
             return batch
-        rng = np.random.default_rng([self.seed, self.global_step])
-        return Crop.draw(rng, batch[1].shape[-1], self.crop).apply(*batch)
+        waveform, targets = (part.numpy() for part in batch)
+        changes = Augmentation.draw(self._chance(0), targets, self.augment)
+        return tuple(map(torch.from_numpy, changes.apply(waveform, targets, self.front_end.rate)))  # type: ignore[return-value]  # two
+
+    def _chance(self, purpose: int) -> np.random.Generator:
+        """What is drawn for a batch depends on the seed, the process and the step alone."""
+        return np.random.default_rng([self.seed, self.global_rank, self.global_step, purpose])
+
+    def _masked(self, features: Tensor) -> Tensor:
+        """Features `(batch, band, frame)` with stripes hidden, in training."""
+        if self.augment is None:
+            return features
+        rng, grid = self._chance(1), self.front_end.grid
+        highest_hz = float(self.centres_hz.max())
+        masks = [Masks.draw(rng, features.shape[-1], grid, highest_hz, self.augment.masks) for _ in features]
+        return mask_each(masks, features, self.centres_hz)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         waveform, targets = batch
-        loss = self.loss(self._binned(waveform, targets.shape[-1]), targets)
+        logits = pooled(self._answered(self.frame_logits, self._masked(self.spectrogram(waveform))), targets.shape[-1])
+        loss = self.loss(logits, targets)
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 

@@ -236,6 +236,14 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_weights_bit_by_bit(
     assert (killed.output / "model" / "weights.safetensors").read_bytes() == (whole.output / "model" / "weights.safetensors").read_bytes()
 
 
+def test_two_processes_train_one_model(clip_set: Path, tmp_path: Path) -> None:
+    config = tiny_config(clip_set, tmp_path / "run", devices=2, batch_size=2)
+    done = subprocess.run(command_of(config, tmp_path), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, [str(config.output / "model")]), done.stderr
+    assert len((config.output / "metrics.jsonl").read_text().splitlines()) == 2
+    assert load_spec(config.output / "model").training["train_clips"] == 11
+
+
 @pytest.mark.usefixtures("without_export")
 def test_more_epochs_may_not_be_asked_of_another_configuration(trained: TrainingRun) -> None:
     with pytest.raises(ConfigError, match="another batch_size, seed"):

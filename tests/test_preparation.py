@@ -420,6 +420,32 @@ def test_damaged_stretches_are_listed_and_the_rest_is_cut(trial: Trial) -> None:
     assert trial.report.skipped == "2 places"
 
 
+def test_samples_that_are_no_numbers_are_in_no_clip(trial: Trial) -> None:
+    """Three windows that are read together, the middle one of them damaged."""
+    samples = trial.add(NAME, [Event("Rumble", 10.0, 29.5), Event("Rumble", 30.0, 49.5), Event("Rumble", 50.0, 69.5)]) / 32768
+    samples[40_000:40_010] = np.nan
+    soundfile.write(trial.path(), samples, 1000, subtype="FLOAT")
+    trial.table()
+    clips = trial.clips()
+    assert len(clips) == 2
+    assert all(clip.start_s is not None and not clip.start_s <= 40 < clip.start_s + clip.seconds for clip in clips)
+    assert len(trial.lost()) == 1
+    assert "non-finite: 10 samples" in trial.lost()[0]
+
+
+def test_a_disk_that_takes_no_more_ends_the_step(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial.add(NAME, [Event("Rumble", 30, 34)])
+    trial.table()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(soundfile, "write", full)
+    with pytest.raises(PreparationError, match="No space left on device"):
+        trial.clips()
+    assert not trial.folder.clips.exists()
+
+
 def test_more_tables_leave_other_clips_alone_and_fewer_remove_theirs(trial: Trial) -> None:
     trial.add(NAME, [Event("Rumble", 30, 34), Event("Rumble", 150, 154)])
     trial.table()

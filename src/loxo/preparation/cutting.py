@@ -30,7 +30,7 @@ from loxo.preparation.folder import Folder, PreparationError, Report, Watch, dig
 from loxo.preparation.journal import Done, Journal
 from loxo.preparation.table import TrainingRecording, read_training_table
 from loxo.preparation.windows import Window, event_windows, events_within, generator, shared
-from loxo.recordings import Recording, SampleCheck, at_hand
+from loxo.recordings import Recording, RecordingError, SampleCheck, at_hand
 from loxo.splits import Member, SplitSettings, assign, check, placed, unmatched
 from loxo.storage import Storage, StorageError, replacing
 from loxo.timeline import samples_at, seconds_at
@@ -43,8 +43,8 @@ TOGETHER_S = 240.0
 """Most that is fetched at a time."""
 TRIAL_CLIPS = 24
 """Clips of each label in a trial."""
-UNFIT = {"silent", "non-finite"}
-"""Damage that leaves nothing to learn from."""
+UNFIT = {"non-finite"}
+"""Damage that is no sound; what is silent has nothing to learn from, either."""
 FORMAT = 1
 """To be raised when clips of the same plan would have other bytes."""
 
@@ -246,13 +246,14 @@ class _Worker:
                 gap, longest = samples_at(GAP_S, recording.rate), samples_at(TOGETHER_S, recording.rate)
                 by_window = {cut.window: cut for cut in cuts}
                 for group in shared(sorted(by_window), gap, longest):
-                    for window, block in self._read(recording, group):
+                    for window, block, reason in self._read(recording, group):
                         cut = by_window[window]
-                        reason = _unfit(block, window)
                         if reason:
                             lost[cut.path] = _lost(cut, reason)
                         else:
                             written[cut.path] = self._write(cut, block)
+        except PreparationError:
+            raise
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             lost |= {cut.path: _lost(cut, reason) for cut in cuts if cut.path not in written | lost}
@@ -261,33 +262,47 @@ class _Worker:
 
     def _check_rate(self, recording: Recording, cut: Cut) -> None:
         if recording.rate != cut.rate:
-            raise PreparationError(f"{cut.recording.url}: it has {recording.rate} samples a second now, and had {cut.rate}; start again")
+            raise RecordingError(f"{cut.recording.url}: it has {recording.rate} samples a second now, and had {cut.rate}; start again")
 
-    def _read(self, recording: Recording, group: Sequence[Window]) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-        first = group[0].start
-        block = recording.read(first, max(window.stop for window in group), self.settings.channel)
+    def _read(self, recording: Recording, group: Sequence[Window]) -> Iterator[tuple[Window, NDArray[np.float32], str]]:
+        """Windows that are read together, and why one cannot be a clip; if anything is damaged, each is read and judged by itself."""
+        first, all_of_them = group[0].start, SampleCheck()
+        block = recording.read(first, max(window.stop for window in group), self.settings.channel, all_of_them)
         for window in group:
-            yield window, block[window.start - first : window.stop - first]
+            part = block[window.start - first : window.stop - first]
+            account = SampleCheck()
+            if all_of_them.n_non_finite:
+                recording.read(window.start, window.stop, self.settings.channel, account)
+            yield window, part, _unfit(part, window, account)
 
     def _write(self, cut: Cut, block: NDArray[np.float32]) -> str:
         path = self.journal.path.parent / cut.path
         subtype = _subtype(block)
-        with replacing(path) as passing:
-            soundfile.write(os.fspath(passing), as_integers(block, subtype), cut.rate, subtype=subtype, format="FLAC")
-            sha256 = file_hash(passing)
-        self.journal.note(Done(cut.path, cut.key, sha256))
+        try:
+            with replacing(path) as passing:
+                soundfile.write(os.fspath(passing), as_integers(block, subtype), cut.rate, subtype=subtype, format="FLAC")
+                sha256 = file_hash(passing)
+            self.journal.note(Done(cut.path, cut.key, sha256))
+        except (OSError, soundfile.LibsndfileError) as error:  # no fault of the recording: a full disk ends the step
+            raise PreparationError(
+                f"{path}: cannot be written ({' '.join(str(error).split())}); check the disk, and start again"
+            ) from error
         with self._lock:
             self.count += 1
             self.watch("clips", self.count, self.total)
         return sha256
 
 
-def _unfit(block: NDArray[np.float32], window: Window) -> str:
-    """Why a stretch cannot be a clip; empty if it can."""
+def _unfit(block: NDArray[np.float32], window: Window, account: SampleCheck) -> str:
+    """Why a stretch cannot be a clip; empty if it can.
+
+    Args:
+        account: of the samples as they were in the file.
+    """
     if len(block) < window.size:
         return f"only {len(block)} of {window.size} samples can be read"
-    account = SampleCheck()
-    account.update(block[:, None])
+    if block.min() == block.max():
+        return f"silent: all samples are {block[0]:.6g}"
     return "; ".join(f"{damage.kind}: {damage.detail}" for damage in account.damage() if damage.kind in UNFIT)
 
 

@@ -113,11 +113,12 @@ class Recording:
             read_s = seconds_at(n_read, self.rate)
             account.note(Damage("cut-off", f"its header announces {self.duration_s:.2f} s; {read_s:.2f} s can be read"))
 
-    def read(self, start: int, stop: int, channel: int | None = None) -> Block:
+    def read(self, start: int, stop: int, channel: int | None = None, check: SampleCheck | None = None) -> Block:
         """Samples `[start, stop)` at the recording's own rate; fewer if the file ends before what its header announces.
 
         Args:
             channel: from 0; None takes the mean of all.
+            check: is told of the samples.
 
         Raises:
             ValueError: if the samples or the channel lie outside the recording.
@@ -126,7 +127,12 @@ class Recording:
         if not 0 <= start <= stop <= self.n_samples:
             raise ValueError(f"{self.path}: samples {start} to {stop} are not within 0 to {self.n_samples}")
         self._check_channel(channel)
-        parts = [to_mono(_picked(samples, channel)) for samples in self._samples(start, stop, self.n_samples)]
+        parts = []
+        for samples in self._samples(start, stop, self.n_samples):
+            picked = _picked(samples, channel)
+            if check is not None:
+                check.update(picked)
+            parts.append(to_mono(picked))
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
     def _samples(self, start: int, stop: int, size: int) -> Iterator[Samples]:

@@ -17,7 +17,15 @@ from loxo.simulate.writing import write_recording
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line.split("#")[0].strip() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+ROUNDS = (ROOT / "docs" / "hard-negatives.md").read_text(encoding="utf-8")
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands of `loxo` in the blocks of a document."""
+    lines = [line.split("#")[0].strip() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    return [line for line in lines if line.startswith(".venv/bin/loxo ")]
+
+
 LOXO = Path(sys.executable).with_name("loxo")
 
 
@@ -36,15 +44,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_loxo_command_of_the_readme_runs_in_its_order(folder: Path) -> None:
-    commands = [command for command in COMMANDS if command.startswith(".venv/bin/loxo ")]
-    assert len(commands) >= 2
-    for command in commands:
+def test_every_loxo_command_of_the_documents_runs_in_its_order(folder: Path) -> None:
+    """Those of the README, then a round of learning from false alarms, which goes on from there."""
+    assert min(len(commands_of(text)) for text in (README, ROUNDS)) >= 5
+    for command in commands_of(README) + commands_of(ROUNDS):
         arguments = shlex.split(command)[1:]
         done = subprocess.run([LOXO, *arguments], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
     assert (folder / "detections" / "nn01a_20180121_000000.selections.txt").is_file()
     assert (folder / "own" / "detections.parquet").is_file()
+    assert (folder / "runs" / "round2" / "model" / "model.onnx").is_file()
     assert (folder / "figures.json").is_file()
 
 
@@ -56,10 +65,10 @@ def test_every_make_target_of_the_readme_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/hard-negatives.md", "docs/new-model.md"])
 def test_linked_files_exist(document: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / document).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).is_file()] == []
 
 
 OPTIONS = {

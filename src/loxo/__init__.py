@@ -22,7 +22,7 @@ clips
 dataset
     targets.py        events -> (class, bin) targets, and back
     augment/          changes to training batches that stand for a physical difference
-    sampling.py       which clips make up a batch, against imbalance
+    sampling.py       which clips a batch holds, against imbalance
     dataset.py        the windows of clips that models are trained on
     simulate/         soundscapes with known events
 

@@ -88,6 +88,19 @@ def test_the_training_table_holds_every_event_of_every_dialect(archive: Archive,
     assert not found[EMPTY].events
 
 
+def test_tables_may_lie_in_the_archive_too(archive: Archive, prepared: Path, s3_server: S3Server, tmp_path: Path) -> None:
+    s3_server.make_bucket("annotation-tables")
+    options = ["--recordings", archive.address, "--timezone", "Africa/Brazzaville"]
+    for kind in ("rumbles", "gunshots", "tables"):
+        for path in (archive.tables / kind).iterdir():
+            s3_server.put("annotation-tables", f"{kind}/{path.name}", path)
+        options += [f"--{kind}", f"s3://annotation-tables/{kind}"]
+    assert prepare(tmp_path, s3_server.url, "table", *options).returncode == 0
+    here, there = (pl.read_parquet(folder / "data" / "training_table.parquet") for folder in (tmp_path, prepared))
+    assert here.drop("table").equals(there.drop("table"))
+    assert here["table"].drop_nulls().str.starts_with("s3://annotation-tables/").all()
+
+
 def test_clips_are_what_was_recorded(archive: Archive, clips: list[Clip]) -> None:
     assert len(clips) >= 100
     for clip in clips:

@@ -141,8 +141,7 @@ def test_an_event_elsewhere_moves_no_window() -> None:
 @pytest.mark.parametrize(("start_s", "window"), [(0.0, (0, 2000)), (597.0, (58_000, 60_000))])
 def test_windows_at_the_edges_are_shifted(start_s: float, window: tuple[int, int]) -> None:
     found = {windows_of([Event("Rumble", start_s, start_s + 3)], 60_000, seed=seed)[0] for seed in range(50)}
-    assert all(w.start >= 0 and w.stop <= 60_000 and w.size == 2000 for w in found)
-    assert Window(*window) in found or start_s == 0.0
+    assert found == {Window(*window)}
 
 
 @given(events_in(), st.integers(0, 3000))

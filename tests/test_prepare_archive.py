@@ -23,6 +23,7 @@ from archive_fixtures import BUCKET, EMPTY, RATE, SHORT, SITES, Archive, wav_byt
 from loxo.annotations import write_events
 from loxo.clips import Clip, read_clips
 from loxo.events import Event
+from loxo.preparation.index import list_recordings
 from loxo.preparation.table import read_training_table
 from loxo.recordings import RecordingError, at_hand
 from s3_fixtures import KEY_ID, SECRET, FaultProxy, S3Server
@@ -99,6 +100,25 @@ def test_tables_may_lie_in_the_archive_too(archive: Archive, prepared: Path, s3_
     here, there = (pl.read_parquet(folder / "data" / "training_table.parquet") for folder in (tmp_path, prepared))
     assert here.drop("table").equals(there.drop("table"))
     assert here["table"].drop_nulls().str.starts_with("s3://annotation-tables/").all()
+
+
+def test_an_archive_is_listed_once_and_again_if_asked_for_or_if_the_listing_is_spoilt(
+    archive: Archive, fault_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    index = tmp_path / "index.parquet"
+
+    def requests(addresses: list[str], *, refresh: bool = False) -> int:
+        before: int = fault_proxy.counts()["requests"].get("GET", 0)
+        assert len(list_recordings(addresses, fault_proxy.storage, index, refresh=refresh)) in {len(SITES), 2}
+        after: int = fault_proxy.counts()["requests"].get("GET", 0)
+        return after - before
+
+    everything = [archive.address]
+    assert [requests(everything), requests(everything), requests(everything, refresh=True)] == [1, 0, 1]
+    assert requests([f"{archive.address}/nn01a"]) == 1  # of another address
+    assert requests(everything) == 1
+    index.write_bytes(b"spoilt")
+    assert [requests(everything), requests(everything)] == [1, 0]
 
 
 def test_clips_are_what_was_recorded(archive: Archive, clips: list[Clip]) -> None:

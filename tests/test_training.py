@@ -245,9 +245,9 @@ def test_two_processes_train_one_model(clip_set: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_export")
-def test_more_epochs_may_not_be_asked_of_another_configuration(trained: TrainingRun) -> None:
-    with pytest.raises(ConfigError, match="another batch_size, seed"):
-        train(trained.config.model_copy(update={"batch_size": 3, "seed": 9}), resume=True)
+def test_a_run_is_not_resumed_with_another_configuration(trained: TrainingRun) -> None:
+    with pytest.raises(ConfigError, match="another epochs, batch_size, seed"):
+        train(trained.config.model_copy(update={"epochs": 3, "batch_size": 3, "seed": 9}), resume=True)
 
 
 @pytest.mark.usefixtures("without_export")

@@ -44,10 +44,9 @@ def list_recordings(
     """
     listing = digest(sorted(addresses))
     remote = any("://" in address and not address.startswith("file:") for address in addresses)
-    if remote and not refresh and index.is_file():
-        frame = pl.read_parquet(index)
-        if set(frame.columns) == set(SCHEMA) and frame["listing"].unique().to_list() == [listing]:
-            return [storage.restore(*row) for row in frame.select("recording", "size", "version").iter_rows()]
+    kept = _kept(index, listing) if remote and not refresh else None
+    if kept is not None:
+        return [storage.restore(*row) for row in kept.select("recording", "size", "version").iter_rows()]
     found: dict[str, StoredFile] = {}
     for address in addresses:
         for file in storage.find(address, SUFFIXES):
@@ -61,6 +60,15 @@ def list_recordings(
     with replacing(index) as passing:
         pl.DataFrame([(file.url, file.size, file.version, listing) for file in files], schema=SCHEMA, orient="row").write_parquet(passing)
     return files
+
+
+def _kept(index: Path, listing: str) -> pl.DataFrame | None:
+    """An earlier listing of the same addresses; None if there is none that can be read."""
+    try:
+        frame = pl.read_parquet(index)
+    except (OSError, pl.exceptions.PolarsError):
+        return None
+    return frame if set(frame.columns) == set(SCHEMA) and frame["listing"].unique().to_list() == [listing] else None
 
 
 @dataclass(slots=True)

@@ -271,7 +271,7 @@ def _plain(config: TrainingConfig) -> dict[str, Any]:
 
 
 def _check_same(config: TrainingConfig) -> None:
-    """Refuse to go on with a run of another configuration; it may have more epochs."""
+    """Refuse to go on with a run of another configuration: more epochs, too, would be another schedule. Its folder may have been moved."""
     path = config.output / "config.yaml"
     before = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     changed = [key for key, value in _plain(config).items() if before.get(key) != value and key != "output"]

@@ -239,11 +239,12 @@ def background_table(folder: Path) -> Iterator[str]:
         runs = [found for seed in SEEDS if (found := read(folder / f"{arm}-{seed}.json"))]
         if not runs:
             continue
-        of_clips = [spread([run["clips"][which][name] for run in runs], 3) for which, name in OF_CLIPS]
+        row = [arm, *(spread([run["clips"][which][name] for run in runs], 3) for which, name in OF_CLIPS)]
         for label in EVENT_LABELS:
             rule = [run["classes"][label]["overlap10"] for run in runs]
             of_events = spread([found["f1"] for found in rule], 2), spread([found["false_positives_per_hour"] for found in rule], 1)
-            yield f"| {' | '.join((arm, *of_clips) if label == EVENT_LABELS[0] else ('', '', '', ''))} | {label} | {' | '.join(of_events)} |"
+            yield f"| {' | '.join([*row, label, *of_events])} |"
+            row = [""] * len(row)
 
 
 OF_CLIPS = (("events", "accuracy"), ("all", "accuracy"), ("all", "f1"))

@@ -288,7 +288,9 @@ def main() -> None:
     simulate(folder / "train", range(1000, 1000 + TRAIN), 0.4)
     simulate(folder / "test", range(9000, 9000 + TEST), 0.5)
     sets = prepare(folder)
-    runs = background_runs(folder, sets, options.background_minutes) + model_runs(folder, sets, options.model_minutes)
+    runs = background_runs(folder, sets, options.background_minutes)
+    # What was not asked first comes last: whether augmentation helps.
+    runs = sorted([*runs, *model_runs(folder, sets, options.model_minutes)], key=lambda run: run.name.startswith("augmented"))
     with ThreadPoolExecutor(2) as pool:
         results = pool.map(lambda run: kept(folder / f"{run.name}.json", partial(judge, folder, run)), runs)
         for run, _ in zip(runs, results, strict=True):

@@ -33,9 +33,6 @@ app = typer.Typer(
 )
 app.add_typer(prepare, name="prepare")
 
-TRIAL_CLIPS = 48
-"""Scenes that are simulated for a trial of training."""
-
 
 def main() -> None:
     """Run a command; turn what users can mend into one line and an exit status."""
@@ -104,7 +101,7 @@ def train(
     config: Annotated[Path, typer.Option(help="Configuration file, for example configs/crnn.yaml.")],
     change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE instead of the file's, as in epochs=3.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was interrupted.")] = False,
-    dev: Annotated[bool, typer.Option(help="A trial of some minutes; without clips, on simulated ones.")] = False,
+    dev: Annotated[bool, typer.Option(help="A trial of some minutes.")] = False,
 ) -> None:
     """Train a model from a configuration file."""
     try:
@@ -114,23 +111,9 @@ def train(
         raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
 
     settings = read_config(config, change or [], dev=dev)
-    if dev and not settings.data.clips.is_file():
-        _simulate_trial(settings.data.clips)
     folder = run(settings, resume=resume, progress=sys.stdout.isatty())
     if os.environ.get("LOCAL_RANK", "0") == "0":  # a run on several devices starts this command once for each
         print(folder)
-
-
-def _simulate_trial(manifest: Path) -> None:
-    """Clips for a trial, where a configuration's own are simulated ones."""
-    from loxo.simulate import SceneSettings
-    from loxo.simulate.writing import write_clip_set
-
-    if "simulated" not in manifest.parts:
-        raise NothingDoneError(f"{manifest}: no clips for a trial; make some with `loxo prepare all --dev`")
-    with progress_bar() as bar:
-        for _ in bar.track(write_clip_set(manifest.parent, TRIAL_CLIPS, SceneSettings(), {}), total=TRIAL_CLIPS, description="clips"):
-            pass
 
 
 @app.command()

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from loxo.checkpoints import ModelError, ModelSpec, load_spec
 from loxo.spectrogram import FrontEnd, log_bands, subtract_floor
@@ -143,8 +144,7 @@ def calibrated(scores: Array, spec: ModelSpec) -> Array:
     chosen = [spec.calibration[label] for label in spec.labels]
     slope, offset = (np.array([getattr(each, name) for each in chosen], np.float32) for name in ("slope", "offset"))
     known = np.clip(scores, EDGE, 1 - EDGE)
-    odds: Array = np.exp(-slope * np.log(known / (1 - known)) - offset)
-    result: Array = 1 / (1 + odds)
+    result: Array = expit(slope * logit(known) + offset)
     return result
 
 

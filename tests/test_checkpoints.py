@@ -82,7 +82,8 @@ def test_a_specification_comes_back_as_it_was_written(
     training: dict[str, object] = {"config": {"seed": 1, "clips": None}, "versions": ["1.0"]}
     decisions = {"Rumble": rumble, "Gunshot": gunshot}
     calibration = {"Rumble": Calibration(0.8, -1.5), "Gunshot": Calibration()}
-    points = {label: (OperatingPoint(0.9, 0.2, None, 0.0), OperatingPoint(0.1, None, 0.5, 3.25)) for label in decisions}
+    measured = (OperatingPoint(0.9, 0.2, None, 0.0), OperatingPoint(0.1, None, 0.5, 3.25))
+    points: dict[str, tuple[OperatingPoint, ...]] = dict.fromkeys(decisions, measured)
     front_end = FrontEnd(floor_s=floor_s)
     spec = ModelSpec("näme", "0.1", front_end, ("Gunshot", "Rumble"), context, window, decisions, calibration, points, training)
     save_spec(spec, folder)

@@ -208,8 +208,8 @@ def _decisions(spec: ModelSpec, thresholds: list[str], false_positives_per_hour:
     if false_positives_per_hour is not None:
         from loxo.calibration import threshold_for
 
-        for label, value in threshold_for(spec, false_positives_per_hour).items():
-            decisions[label] = replace(decisions[label], threshold=value)
+        chosen = threshold_for(spec, false_positives_per_hour)
+        decisions = {label: replace(decision, threshold=chosen[label]) for label, decision in decisions.items()}
     for text in thresholds:
         label, _, value = text.partition("=")
         if label not in decisions:

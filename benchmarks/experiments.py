@@ -120,7 +120,15 @@ def prepare(folder: Path) -> dict[str, Path]:
 
 def train(folder: Path, run: Run) -> float:
     """Train; returns seconds of processor time."""
-    changes = [f"data.clips={run.clips}", f"data.window_s={CLIP_S}", f"epochs={run.epochs}", f"seed={run.seed}", "devices=1", "logger=none"]
+    changes = [
+        f"data.clips={run.clips}",
+        "data.scenes=0",
+        f"data.window_s={CLIP_S}",
+        f"epochs={run.epochs}",
+        f"seed={run.seed}",
+        "devices=1",
+        "logger=none",
+    ]
     options = [item for change in (*changes, f"output={folder / run.name}", *run.changes) for item in ("--set", change)]
     return loxo("train", "--config", f"configs/{run.config}.yaml", *options)
 

@@ -20,7 +20,7 @@ from loxo.cli.prepare import prepare
 from loxo.cli.shared import NothingDoneError, progress_bar, zone
 
 if TYPE_CHECKING:
-    from loxo.checkpoints import Decision
+    from loxo.checkpoints import Decision, ModelSpec
     from loxo.surveys import Outcome
 
 __all__ = ["app", "main"]
@@ -32,9 +32,6 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(prepare, name="prepare")
-
-TRIAL_CLIPS = 48
-"""Scenes that are simulated for a trial of training."""
 
 
 def main() -> None:
@@ -104,7 +101,7 @@ def train(
     config: Annotated[Path, typer.Option(help="Configuration file, for example configs/crnn.yaml.")],
     change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE instead of the file's, as in epochs=3.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was interrupted.")] = False,
-    dev: Annotated[bool, typer.Option(help="A trial of some minutes; without clips, on simulated ones.")] = False,
+    dev: Annotated[bool, typer.Option(help="A trial of some minutes.")] = False,
 ) -> None:
     """Train a model from a configuration file."""
     try:
@@ -114,23 +111,9 @@ def train(
         raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
 
     settings = read_config(config, change or [], dev=dev)
-    if dev and not settings.data.clips.is_file():
-        _simulate_trial(settings.data.clips)
     folder = run(settings, resume=resume, progress=sys.stdout.isatty())
     if os.environ.get("LOCAL_RANK", "0") == "0":  # a run on several devices starts this command once for each
         print(folder)
-
-
-def _simulate_trial(manifest: Path) -> None:
-    """Clips for a trial, where a configuration's own are simulated ones."""
-    from loxo.simulate import SceneSettings
-    from loxo.simulate.writing import write_clip_set
-
-    if "simulated" not in manifest.parts:
-        raise NothingDoneError(f"{manifest}: no clips for a trial; make some with `loxo prepare all --dev`")
-    with progress_bar() as bar:
-        for _ in bar.track(write_clip_set(manifest.parent, TRIAL_CLIPS, SceneSettings(), {}), total=TRIAL_CLIPS, description="clips"):
-            pass
 
 
 @app.command()
@@ -154,6 +137,9 @@ def detect(
     output: Annotated[Path, typer.Option(help="Folder for the tables.")],
     model: Annotated[str, typer.Option(help="A packaged model (see `loxo models`) or a model folder.")] = "crnn",
     threshold: Annotated[list[str] | None, typer.Option(help="LABEL=X with X in (0, 1]; higher is stricter.")] = None,
+    false_positives_per_hour: Annotated[
+        float | None, typer.Option(help="Thresholds with no more of them, where the model was calibrated.", min=0)
+    ] = None,
     formats: Annotated[str, typer.Option("--format", help="Any of raven,audacity,csv,parquet.")] = "raven,parquet",
     channel: Annotated[int | None, typer.Option(help="Channel of recordings with several, from 1; else their mean.", min=1)] = None,
     timezone: Annotated[str | None, typer.Option(help="Of the times in file names, for example Africa/Brazzaville.")] = None,
@@ -170,7 +156,7 @@ def detect(
     folder = find_model(model)
     scorer = Scorer(folder, threads=threads)
     settings = SurveySettings(
-        decisions=_decisions(scorer.spec.decisions, threshold or []),
+        decisions=_decisions(scorer.spec, threshold or [], false_positives_per_hour),
         formats=_formats(formats),
         channel=None if channel is None else channel - 1,
         timezone=zone(timezone),
@@ -217,8 +203,13 @@ def _close(outcomes: list[Outcome], output: Path) -> None:
         raise NothingDoneError("no recording could be read; the reasons are above")
 
 
-def _decisions(defaults: dict[str, Decision], thresholds: list[str]) -> dict[str, Decision]:
-    decisions = dict(defaults)
+def _decisions(spec: ModelSpec, thresholds: list[str], false_positives_per_hour: float | None) -> dict[str, Decision]:
+    decisions = dict(spec.decisions)
+    if false_positives_per_hour is not None:
+        from loxo.calibration import threshold_for
+
+        chosen = threshold_for(spec, false_positives_per_hour)
+        decisions = {label: replace(decision, threshold=chosen[label]) for label, decision in decisions.items()}
     for text in thresholds:
         label, _, value = text.partition("=")
         if label not in decisions:
@@ -259,6 +250,35 @@ def evaluate(
     console.print(summary_table(evaluation))
     for notice in notices(evaluation):
         console.print(notice, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model; its spec.json is changed.")],
+    recordings: Annotated[list[Path], typer.Option(help="Recordings with events, or folders of them; may be repeated.")],
+    truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
+    false_positives_per_hour: Annotated[
+        float | None, typer.Option(help="Choose thresholds with no more of them; else those of the best F1.", min=0)
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Label of tables that name none.")] = None,
+) -> None:
+    """Make scores mean what they say, and choose thresholds, on recordings with a truth that training has not seen."""
+    from loxo.annotations import read_annotations
+    from loxo.calibration import calibrate as run
+    from loxo.recordings import find_recordings
+
+    files = find_recordings(recordings)
+    with progress_bar() as bar:
+        task = bar.add_task("recordings", total=len(files))
+        marked = read_annotations([truth], label=label)
+        spec = run(model, files, marked, false_positives_per_hour=false_positives_per_hour, each=lambda _: bar.advance(task))
+    for name, decision in spec.decisions.items():
+        point = next(point for point in spec.operating_points[name] if point.threshold == decision.threshold)
+        shares = ", ".join(
+            f"{what} {'-' if share is None else f'{share:.2f}'}"
+            for what, share in (("precision", point.precision), ("recall", point.recall))
+        )
+        print(f"{name}: threshold {decision.threshold:g}, {shares}, {point.false_positives_per_hour:.1f} false an hour")
 
 
 @app.command()

@@ -127,8 +127,19 @@ def test_recordings_without_a_truth_are_passed_over(soundscapes: Path, model: Pa
     shutil.copy(recordings[0].with_suffix(".selections.txt"), alone)
     truth = read_annotations([alone])
     assert [each.seconds for each in hear(model, recordings, truth)] == [240.0]
-    with pytest.raises(CalibrationError, match="none of the 1 recordings is in the truth"):
+    with pytest.raises(CalibrationError, match="none of the 1 recordings can be read and is in the truth"):
         calibrate(model, recordings[1:2], truth)
+
+
+def test_a_recording_that_cannot_be_read_is_told_of_and_passed_over(soundscapes: Path, model: Path, tmp_path: Path) -> None:
+    busy = tmp_path / "busy"
+    shutil.copytree(soundscapes, busy)
+    broken = min(busy.glob("*.wav"))
+    broken.write_bytes(b"RIFF")
+    done = CliRunner().invoke(app, ["calibrate", str(model), "--recordings", str(busy), "--truth", str(busy)])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("skipped") == 1
+    assert f"skipped  {broken}: " in done.output
 
 
 def test_a_model_that_was_never_calibrated_says_so() -> None:

@@ -53,27 +53,26 @@ class Heard:
 
 def calibrate(
     folder: Path, recordings: Sequence[Path], truth: Annotations, *, false_positives_per_hour: float | None = None,
-    each: Callable[[Path], None] | None = None,
+    each: Callable[[Path, str], None] | None = None,
 ) -> ModelSpec:  # fmt: skip
     """Calibrate a model folder in its place, and choose its thresholds anew.
 
     Args:
         recordings: those that the truth does not speak of are passed over.
         false_positives_per_hour: thresholds are the lowest with no more; None takes those of the best F1.
-        each: told of each recording that was heard.
+        each: told of each recording that was heard, and of those that cannot be read, with the reason.
 
     Raises:
         CalibrationError: if no recording has a truth, or a label too few true or false detections.
         ModelError: if the folder is not a model.
-        OSError: if a recording cannot be read.
     """
     spec = replace(load_spec(folder), calibration={}, operating_points={})
     heard = list(hear(folder, recordings, truth, each=each))
     if not heard:
-        raise CalibrationError(f"none of the {len(recordings)} recordings is in the truth; tables must name them alike")
+        raise CalibrationError(f"none of the {len(recordings)} recordings can be read and is in the truth; tables must name them alike")
     bent = {label: fit(heard, column, label, spec.decisions[label]) for column, label in enumerate(spec.labels)}
     spec = replace(spec, calibration=bent)
-    heard = [replace(each_one, scores=calibrated(each_one.scores, spec)) for each_one in heard]
+    heard = [replace(one, scores=calibrated(one.scores, spec)) for one in heard]
     points = {label: operating_points(heard, column, label, spec.decisions[label]) for column, label in enumerate(spec.labels)}
     chosen = {label: _threshold(points[label], false_positives_per_hour) for label in spec.labels}
     decisions = {label: replace(spec.decisions[label], threshold=chosen[label]) for label in spec.labels}
@@ -82,20 +81,25 @@ def calibrate(
     return spec
 
 
-def hear(folder: Path, recordings: Sequence[Path], truth: Annotations, *, each: Callable[[Path], None] | None = None) -> list[Heard]:
-    """The raw scores of each recording that the truth speaks of."""
+def hear(folder: Path, recordings: Sequence[Path], truth: Annotations, *, each: Callable[[Path, str], None] | None = None) -> list[Heard]:
+    """The raw scores of each recording that the truth speaks of and that can be read."""
     scorer = Scorer(folder)
     scorer.spec = replace(scorer.spec, calibration={})
     marked = truth.by_recording()
     names = distinct_stems([path.as_posix() for path in recordings])
     found = []
     for path in recordings:
-        if names[path.as_posix()] in marked:
+        if names[path.as_posix()] not in marked:
+            continue
+        trouble = ""
+        try:
             scores = scorer.score(open_recording(path).blocks(scorer.spec.front_end.rate), keep_above=1.0)
             events = tuple(row.event for row in marked[names[path.as_posix()]])
             found.append(Heard(scores.values, scores.grid, scores.duration_s, events))
-            if each is not None:
-                each(path)
+        except (OSError, ValueError) as error:
+            trouble = " ".join(str(error).split())
+        if each is not None:
+            each(path, trouble)
     return found
 
 

@@ -270,8 +270,14 @@ def calibrate(
     files = find_recordings(recordings)
     with progress_bar() as bar:
         task = bar.add_task("recordings", total=len(files))
+
+        def tell(path: Path, trouble: str) -> None:
+            if trouble:
+                bar.console.print(f"skipped  {path}: {trouble}", highlight=False, soft_wrap=True)
+            bar.advance(task)
+
         marked = read_annotations([truth], label=label)
-        spec = run(model, files, marked, false_positives_per_hour=false_positives_per_hour, each=lambda _: bar.advance(task))
+        spec = run(model, files, marked, false_positives_per_hour=false_positives_per_hour, each=tell)
     for name, decision in spec.decisions.items():
         point = next(point for point in spec.operating_points[name] if point.threshold == decision.threshold)
         shares = ", ".join(

@@ -54,7 +54,7 @@ OF_SCENES: dict[str, Any] = {
     for each in fields(SceneSettings)
     if each.name not in {"rate", "seconds", "backgrounds"}
 }
-SCENE = create_model("SCENE", __base__=Strict, **OF_SCENES)
+Scene = create_model("Scene", __base__=Strict, **OF_SCENES)
 """What may be said of scenes; their rate and length are those of the windows."""
 
 
@@ -82,7 +82,7 @@ class DataConfig(Strict):
     @classmethod
     def possible(cls, scene: dict[str, Any]) -> dict[str, Any]:
         try:
-            return dict(SCENE.model_validate(scene).model_dump(exclude_unset=True))
+            return dict(Scene.model_validate(scene).model_dump(exclude_unset=True))
         except ValidationError as error:
             raise ValueError(explained(error)) from error
 

@@ -339,14 +339,11 @@ def trained_on(data: dict[str, Any]) -> str:
 
 def model_card(spec: ModelSpec, parameters: int, card: str) -> str:
     """What a user of the model must know, as Markdown."""
-    thresholds = "\n".join(f"- {label}: threshold {decision.threshold}" for label, decision in spec.decisions.items())
     return f"""# {spec.name} {spec.version}
 
 Scores {" and ".join(spec.labels)} in frames of {spec.front_end.grid.frame_s:g} s of audio at {spec.front_end.rate} Hz; {parameters:,}
 parameters.
 
-Trained on {trained_on(spec.training)}; the whole configuration, and hashes of the data, are in `spec.json`.
-
-{thresholds}
+Trained on {trained_on(spec.training)}; the whole configuration, hashes of the data, and the thresholds of detection are in `spec.json`.
 
 {card}"""

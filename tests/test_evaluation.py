@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,7 +277,7 @@ def test_the_json_holds_what_scripts_rely_on_and_null_for_what_has_no_value(tmp_
 def test_a_result_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text("old")
-    impossible = Evaluation({}, {}, float("nan"), (), (), {})
+    impossible = replace(evaluate(marked({"a": [RUMBLE]}), marked({"a": []})), audio_seconds=float("nan"))
     with pytest.raises(ValueError, match="JSON"):
         write_json(impossible, path)
     assert path.read_text() == "old"

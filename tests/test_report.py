@@ -22,30 +22,11 @@ from numpy.typing import NDArray
 
 from loxo.events import Detection, Event
 from loxo.recordings import Recording, RecordingError
-from loxo.report import (
-    CLOSE_UP_S,
-    CLOSE_UPS,
-    COLOURS,
-    COLUMNS,
-    LINE_PX,
-    LOW,
-    MOST_TICKS,
-    SILENT_COLOUR,
-    View,
-    cell_power,
-    close_ups,
-    draw_recording,
-    drawable,
-    headline,
-    high_view,
-    keeping,
-    picture,
-    placed,
-    ticks,
-    tiling,
-    time_text,
-    widened,
-)
+from loxo.report import LOW, View, close_ups, draw_recording, high_view, picture, ticks
+from loxo.report.panels import COLOURS, LINE_PX, SILENT_COLOUR, placed, widened
+from loxo.report.pictures import COLUMNS, cell_power, tiling
+from loxo.report.recordings import CLOSE_UP_S, CLOSE_UPS, keeping
+from loxo.report.words import MOST_TICKS, drawable, headline, time_text
 
 Array = NDArray[np.float32]
 HIGH = high_view(8000)

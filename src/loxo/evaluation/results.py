@@ -213,7 +213,7 @@ def comparison_table(these: Evaluation, others: Evaluation) -> Table:
     table = Table(title="these less the others", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("label", "rule"):
         table.add_column(heading)
-    for heading in ("precision", "recall", "F1", "false / h", "found by\none alone", "p"):
+    for heading in ("precision", "recall", "F1", "false / h", "alone\nfound", "p"):
         table.add_column(heading, justify="right")
     for label in EVENT_LABELS:
         for rule in RULES:
@@ -225,7 +225,7 @@ def comparison_table(these: Evaluation, others: Evaluation) -> Table:
 def _compared(comparison: Comparison) -> tuple[str, ...]:
     written = (_signed_share, _signed_share, _signed_share, _signed_rate)
     pairs = zip(comparison.differences.values(), written, strict=True)
-    differences = [_cell(difference.value, difference.interval, write, " to ") for difference, write in pairs]
+    differences = [_cell(difference.value, difference.interval, write, "\nto ") for difference, write in pairs]
     p_value = "-" if comparison.p_value is None else f"{comparison.p_value:.2g}"
     return *differences, f"{comparison.only_these} : {comparison.only_others}", p_value
 

@@ -38,7 +38,7 @@ __all__ = ["draw_errors", "worst_false", "worst_missed"]
 
 RULE = EVENT_RULES[0]
 HEAD_IN, SECTION_IN = 0.6, 0.55
-LONGEST_NAME = 26
+LONGEST_NAME = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,11 @@ class Shown:
 def _shown(evaluation: Evaluation, error: Error, title: str, recordings: Mapping[str, Path]) -> Shown:
     recording = open_recording(recordings[error.recording])
     event, judged = error.row.event, evaluation.recordings[error.recording]
+    if event.start_s >= recording.duration_s:
+        raise ValueError(
+            f"{recording.path}: an error at {event.start_s:.1f} s is not within its {recording.duration_s:.1f} s, so it is another "
+            "recording of the same name; give the folder of the right ones"
+        )
     view = LOW if LOW.shows(event.label) else high_view(recording.rate)
     start_s = close_up_start_s((event.start_s, event.end_s), recording.duration_s)
     (picture,) = stretches(recording, (start_s, start_s + CLOSE_UP_S), [view], columns=COLUMNS // CLOSE_UPS_A_ROW)
@@ -133,7 +138,7 @@ def _false_title(error: Error) -> str:
 
 def _missed_title(error: Error) -> str:
     level_db = snr_db(error.row.event)
-    return f"{_place(error)}, {error.row.event.duration_s:.1f} s" + ("" if level_db is None else f", SNR {level_db:g} dB")
+    return f"{_place(error)}, {error.row.event.duration_s:.1f} s" + ("" if level_db is None else f", {level_db:g} dB")
 
 
 def _place(error: Error) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from loxo.evaluation import EVENT_RULES, Evaluation, Group, by_hour, by_site, by_snr
 from loxo.events import EVENT_LABELS, Interval
@@ -94,6 +95,7 @@ def _recall_by_rate(curves: Mapping[tuple[str, str], Curve]) -> Figure:
     for (label, rule), curve in curves.items():
         axes.step(curve.false_positives_per_hour, curve.recall, LINES[rule], where="post", color=colour(label), label=f"{label}, {rule}")
     axes.set_xscale("symlog", linthresh=LEAST_PER_HOUR)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # powers would be set with fonts that are not everywhere
     axes.set(ylim=(0, 1.02), xlabel="False positives per hour", ylabel="Recall", title="Every threshold")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)

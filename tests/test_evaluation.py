@@ -408,6 +408,18 @@ def test_detections_without_scores_have_no_curve_and_all_else() -> None:
     assert written["classes"]["Rumble"]["overlap10"]["recall"] == 1
 
 
+def test_scores_of_other_scales_have_a_curve_and_no_reliability() -> None:
+    written = to_json(evaluate(marked({"a": [RUMBLE]}), scored({"a": [(*RUMBLE, 87.0)]}), {"a": 3600}))
+    assert written["classes"]["Rumble"]["overlap10"]["average_precision"] == 1
+    assert written["reliability"]["Rumble"] is None
+
+
+def test_a_score_that_is_no_number_counts_as_none() -> None:
+    written = to_json(evaluate(marked({"a": [RUMBLE]}), scored({"a": [(*RUMBLE, float("inf"))]}), {"a": 3600}))
+    assert written["curves"]["Rumble"]["overlap10"] is None
+    json.dumps(written, allow_nan=False)
+
+
 def test_detections_that_end_before_20_false_ones_an_hour_are_told() -> None:
     assert [line for line in notices(two_nights()) if "lowest score is 0.4" in line and "--threshold" in line]
     many = [("Rumble", 10.0 * k, 10.0 * k + 3, 0.5) for k in range(100, 200)]
@@ -480,7 +492,7 @@ def test_intervals_are_over_recordings_and_the_same_each_time() -> None:
     result = two_nights()
     first, second = (whole(result, "Rumble", "overlap10").bootstrap for _ in range(2))
     assert first == second
-    assert first["recall"] == (0.5, 1)
+    assert first["recall"] == pytest.approx((0.5, 1))
     assert list(by_site(result, "Rumble", "overlap10")[0].bootstrap.values()) == [None] * 4
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from loxo.annotations import Annotation, Annotations
 from loxo.events import EVENT_LABELS
-from loxo.metrics import RANKINGS, RULES, Counts, Curve, Outcome, Ranked, Score, curve, score
+from loxo.metrics import RANKINGS, RULES, Counts, Curve, Outcome, Ranked, Reliability, Score, curve, reliability, score
 
 __all__ = ["Evaluation", "EvaluationError", "Judged", "evaluate", "listed", "number_of", "score_of"]
 
@@ -75,6 +75,12 @@ class Evaluation:
         ranked = [judged[label].ranked for judged in self.recordings.values()]
         return None if None in ranked else [each[rule] for each in ranked if each is not None]
 
+    def reliability(self, label: str) -> Reliability | None:
+        """Whether scores are the share that is true, by `overlap10`; None where a detection has none, or one outside 0 to 1."""
+        ranked = self.ranked(label, "overlap10")
+        scores, true = Ranked.joined(ranked or ()).outcomes
+        return None if ranked is None or ((scores < 0) | (scores > 1)).any() else reliability(scores, true)
+
     def curve(self, label: str, rule: str) -> Curve | None:
         """Counts at every threshold over all recordings; None where a detection has no score."""
         ranked = self.ranked(label, rule)
@@ -126,7 +132,7 @@ def _judged(marked: tuple[Annotation, ...], found: tuple[Annotation, ...]) -> Ju
     events, detections = [row.event for row in marked], [row.event for row in found]
     outcomes = {name: rule(events, detections) for name, rule in RULES.items()}
     scores = np.array([row.score for row in found], dtype=np.float64)  # nan for None
-    ranked = None if np.isnan(scores).any() else {name: rank(events, detections, scores) for name, rank in RANKINGS.items()}
+    ranked = None if not np.isfinite(scores).all() else {name: rank(events, detections, scores) for name, rank in RANKINGS.items()}
     return Judged(marked, found, outcomes, ranked)
 
 

@@ -21,7 +21,7 @@ from loxo.evaluation.comparing import Comparison, compare
 from loxo.evaluation.counting import Evaluation, listed, number_of
 from loxo.evaluation.groups import EVENT_RULES, Group, by_hour, by_site, by_snr, whole
 from loxo.events import EVENT_LABELS, Interval
-from loxo.metrics import FIGURES, RULES, Curve, Ranked, Score, mean_precision_interval, reliability
+from loxo.metrics import FIGURES, RULES, Curve, Score, mean_precision_interval
 from loxo.storage import replacing
 
 __all__ = ["PER_HOUR", "comparison_table", "curve_table", "notices", "summary_table", "to_json", "write_json"]
@@ -45,7 +45,7 @@ def to_json(evaluation: Evaluation, against: Evaluation | None = None) -> dict[s
             for label in EVENT_LABELS
         },
         "curves": {label: {rule: _points(curves[label, rule]) for rule in RULES} for label in EVENT_LABELS},
-        "reliability": {label: _reliability(evaluation.ranked(label, "overlap10")) for label in EVENT_LABELS},
+        "reliability": {label: None if (found := evaluation.reliability(label)) is None else asdict(found) for label in EVENT_LABELS},
         "marginal_events": {label: _marginal(evaluation, label) for label in EVENT_LABELS},
         "by_recording": {label: _by_recording(evaluation, label) for label in EVENT_LABELS},
         **{
@@ -96,11 +96,6 @@ def _points(curve: Curve | None) -> dict[str, Any] | None:
     few = curve.thinned(_CURVE_POINTS)
     columns = {"threshold": few.threshold} | {name: getattr(few, name) for name in FIGURES}
     return {name: [None if np.isnan(value) else value for value in values.tolist()] for name, values in columns.items()}
-
-
-def _reliability(ranked: Sequence[Ranked] | None) -> dict[str, Any] | None:
-    whole_label = Ranked.joined(ranked) if ranked is not None else None
-    return None if whole_label is None else asdict(reliability(*whole_label.outcomes))
 
 
 def _groups(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from loxo.evaluation import EVENT_RULES, Evaluation, Group, by_hour, by_site, by_snr
 from loxo.events import EVENT_LABELS, Interval
-from loxo.metrics import Curve, Ranked, Reliability, reliability
+from loxo.metrics import Curve, Reliability
 from loxo.report.panels import DPI, colour
 from loxo.report.words import drawable
 from loxo.storage import replacing
@@ -58,8 +58,7 @@ def _figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
         yield "pr.png", _precision_recall(drawn)
     if drawn and evaluation.audio_seconds:
         yield "false_positives.png", _recall_by_rate(drawn)
-    bins = {label: _bins(evaluation.ranked(label, RULE)) for label in EVENT_LABELS}
-    known = {label: each for label, each in bins.items() if each is not None and each.bins}
+    known = {label: found for label in EVENT_LABELS if (found := evaluation.reliability(label)) is not None and found.bins}
     if known:
         yield "reliability.png", _reliability(known)
     for name, grouped in (("by_snr", by_snr), ("by_site", by_site), ("by_hour", by_hour)):
@@ -101,10 +100,6 @@ def _recall_by_rate(curves: Mapping[tuple[str, str], Curve]) -> Figure:
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="best")
     return figure
-
-
-def _bins(ranked: Sequence[Ranked] | None) -> Reliability | None:
-    return None if ranked is None else reliability(*Ranked.joined(ranked).outcomes)
 
 
 def _reliability(by_label: Mapping[str, Reliability]) -> Figure:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +43,11 @@ from loxo.evaluation import (
 )
 from loxo.evaluation.groups import searched_by_hour
 from loxo.events import Detection, Event
+from loxo.simulate import SceneSettings
+from loxo.simulate.writing import write_recording
 
 SHARED = Path(__file__).parents[2] / "shared"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "evaluation.md"
 HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tFile Offset (s)\tTag 1\tNotes"
 CONTRACT = {"precision", "recall", "f1", "false_positives_per_hour", "true_events", "detections"}
 
@@ -312,7 +319,7 @@ def test_a_result_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
 
 def test_refused_recordings_are_told_in_one_line_with_ten_names_and_the_remedy() -> None:
     strange = {f"r{k:02}": [RUMBLE] for k in range(12)}
-    lines = notices(evaluate(marked({"a": []}), marked(strange), 60.0))
+    lines = notices(evaluate(marked({"a": [], "b": []}), marked(strange), 60.0))
     assert len(lines) == 1
     assert "12 recordings (r00, " in lines[0]
     assert "r09, ...)" in lines[0]
@@ -321,9 +328,15 @@ def test_refused_recordings_are_told_in_one_line_with_ten_names_and_the_remedy()
 
 def test_truth_of_one_label_warns_that_false_detections_of_the_other_may_mean_nothing() -> None:
     detections = marked({"a": [RUMBLE, SHOT]})
-    assert [line for line in notices(evaluate(marked({"a": [RUMBLE]}), detections, 60.0)) if "no Gunshot" in line]
-    assert notices(evaluate(marked({"a": []}), detections, 60.0)) == []
-    assert notices(evaluate(marked({"a": [RUMBLE, SHOT]}), detections, 60.0)) == []
+    assert [line for line in notices(evaluate(marked({"a": [RUMBLE], "b": []}), detections, 60.0)) if "no Gunshot" in line]
+    assert notices(evaluate(marked({"a": [], "b": []}), detections, 60.0)) == []
+    assert notices(evaluate(marked({"a": [RUMBLE, SHOT], "b": []}), detections, 60.0)) == []
+
+
+def test_one_recording_is_told_that_it_has_no_intervals_over_recordings() -> None:
+    alone = evaluate(marked({"a": [RUMBLE]}), marked({"a": [RUMBLE]}), 60.0)
+    assert [line for line in notices(alone) if "intervals over recordings" in line]
+    assert set(whole(alone, "Rumble", "overlap10").bootstrap.values()) == {None}
 
 
 def test_the_summary_fits_a_terminal() -> None:
@@ -423,7 +436,7 @@ def test_a_score_that_is_no_number_counts_as_none() -> None:
 def test_detections_that_end_before_20_false_ones_an_hour_are_told() -> None:
     assert [line for line in notices(two_nights()) if "lowest score is 0.4" in line and "--threshold" in line]
     many = [("Rumble", 10.0 * k, 10.0 * k + 3, 0.5) for k in range(100, 200)]
-    assert notices(evaluate(marked({"a": [RUMBLE]}), scored({"a": many}), {"a": 3600})) == []
+    assert notices(evaluate(marked({"a": [RUMBLE], "b": []}), scored({"a": many}), {"a": 3600, "b": 3600})) == []
 
 
 # ---- groups
@@ -539,6 +552,7 @@ def test_all_tables_fit_a_terminal() -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     assert ">.67" in text
+    assert "these less the others, 2 recordings" in text
 
 
 # ---- where recordings are
@@ -583,3 +597,30 @@ def test_the_command_writes_figures_and_compares(tmp_path: Path, capsys: pytest.
     assert "--recordings says where they are" in capsys.readouterr().out
     with pytest.raises(typer.BadParameter, match="give --figures too"):
         command(**common, against=None, figures=None, recordings=sounds)
+
+
+def test_the_commands_of_the_document_run_in_their_order(tmp_path: Path) -> None:
+    settings = SceneSettings(rate=4000, seconds=60.0, rumbles_per_minute=4.0, gunshots_per_minute=4.0)
+    for number in range(2):
+        path = tmp_path / "recordings" / f"nn01a_2018010{number + 1}_000000.wav"
+        path.parent.mkdir(exist_ok=True)
+        write_recording(path, settings, 120.0, number)
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        path.with_suffix(".selections.txt").rename(tmp_path / "tables" / f"{path.stem}.selections.txt")
+    commands = re.findall(r"^\.venv/bin/loxo (.+)$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) == 4
+    for line in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "loxo.cli", *shlex.split(line)], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert (tmp_path / "figures" / "pr.png").is_file()
+    result = json.loads((tmp_path / "difference.json").read_text())
+    assert result["against"]["Rumble"]["overlap10"]["recordings"] == 2
+    assert result["by_snr"]["Rumble"]["overlap10"]
+
+
+def test_files_that_the_document_promises_are_those_that_are_written() -> None:
+    named = set(re.findall(r"`(\w+\.png)`", DOCUMENT.read_text(encoding="utf-8")))
+    groups = {f"{name}.png" for name in to_json(two_nights()) if name.startswith("by_") and name != "by_recording"}
+    assert named == {"pr.png", "false_positives.png", "reliability.png", "errors_rumble.png", "errors_gunshot.png"} | groups

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loxo.events import Event
+from loxo.events import Detection, Event
 from loxo.metrics import (
     RANKINGS,
     RULES,
@@ -20,6 +20,7 @@ from loxo.metrics import (
     Ranked,
     bootstrap,
     curve,
+    curve_of_scores,
     differences,
     mcnemar,
     mean_precision_interval,
@@ -335,6 +336,19 @@ def test_a_pairing_that_gives_way_as_the_threshold_falls_is_counted_at_each() ->
     events, detections = [event(0, 10), event(12, 20)], [event(5, 15), event(0, 4)]
     drawn = curve([ranked("one_to_one", events, detections, [0.9, 0.5])])
     assert drawn.found.tolist() == [1, 2]
+
+
+@given(st.lists(st.tuples(crowds(), scored()), max_size=3))
+def test_scored_detections_of_recordings_have_the_curve_of_their_rankings(
+    recordings: list[tuple[list[Event], tuple[list[Event], list[float]]]],
+) -> None:
+    pairs = [
+        (events, [Detection("Rumble", d.start_s, d.end_s, 0, 1, s) for d, s in zip(*found, strict=True)]) for events, found in recordings
+    ]
+    for rule in RULES:
+        here, there = curve_of_scores(pairs, 2.0, rule=rule), curve([ranked(rule, events, *found) for events, found in recordings], 2.0)
+        np.testing.assert_array_equal((here.threshold, here.found, here.true), (there.threshold, there.found, there.true))
+        assert (here.events, here.hours) == (there.events, 2)
 
 
 def test_sets_made_anew_give_a_curve_whose_recall_may_fall() -> None:

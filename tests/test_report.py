@@ -26,6 +26,7 @@ from loxo.events import Detection, Event
 from loxo.recordings import Recording, RecordingError, open_recording
 from loxo.report import LOW, View, close_ups, draw_errors, draw_figures, draw_recording, draw_stretch, high_view, picture, ticks
 from loxo.report.errors import worst_false, worst_missed
+from loxo.report.figures import precision_recall
 from loxo.report.panels import COLOURS, LINE_PX, SILENT_COLOUR, placed, widened
 from loxo.report.pictures import COLUMNS, cell_power, tiling
 from loxo.report.recordings import CLOSE_UP_S, CLOSE_UPS, keeping
@@ -466,6 +467,16 @@ def test_figures_are_those_that_the_data_are_enough_for(tmp_path: Path) -> None:
     assert names == ["pr.png", "false_positives.png", "reliability.png", "by_snr.png"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(names)
     assert [path.name for path in draw_figures(evaluated(scores=False), tmp_path / "b")] == ["by_snr.png"]
+
+
+def test_the_area_below_the_drawn_curve_is_the_average_precision() -> None:
+    drawn = evaluated().curve("Rumble", "overlap10")
+    assert drawn is not None
+    line = precision_recall({("Rumble", "overlap10"): drawn}).axes[0].lines[0]
+    recall, precision = (np.asarray(values) for values in line.get_data())
+    assert line.get_drawstyle() == "steps-pre"
+    assert (np.diff(recall) * precision[1:]).sum() == pytest.approx(drawn.average_precision)
+    assert recall[0] == 0
 
 
 def test_figures_are_written_without_a_word_of_fonts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

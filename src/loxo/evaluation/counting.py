@@ -166,8 +166,8 @@ def _nothing_in_common(truth: Annotations, run: Collection[str]) -> str:
 def listed(names: Collection[str]) -> str:
     """How many names, the first ten, and whether there are more."""
     more = ", ..." if len(names) > _NAMED else ""
-    return f"{number_of(names)} ({', '.join(sorted(names)[:_NAMED])}{more})"
+    return f"{number_of(len(names))} ({', '.join(sorted(names)[:_NAMED])}{more})"
 
 
-def number_of(recordings: Collection[str]) -> str:
-    return f"{len(recordings)} recording{'s' if len(recordings) != 1 else ''}"
+def number_of(recordings: int) -> str:
+    return f"{recordings} recording{'s' if recordings != 1 else ''}"

@@ -157,6 +157,8 @@ def notices(evaluation: Evaluation) -> list[str]:
         for label, number in _never_marked(evaluation).items()
     )
     lines.extend(_ends_early(evaluation))
+    if len(evaluation.recordings) < 2:
+        lines.append("one recording alone has no intervals over recordings (bootstrap); those above take its events for independent")
     for side, labels in evaluation.other_labels.items():
         if labels:
             lines.append(f"not counted in the {side}: " + ", ".join(f"{number} {label}" for label, number in labels.items()))
@@ -205,7 +207,8 @@ def curve_table(evaluation: Evaluation) -> Table | None:
 
 def comparison_table(these: Evaluation, others: Evaluation) -> Table:
     """These detections less the others, by label and rule."""
-    table = Table(title="these less the others", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    shared = sum(name in others.recordings for name in these.recordings)
+    table = Table(title=f"these less the others, {number_of(shared)}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("label", "rule"):
         table.add_column(heading)
     for heading in ("precision", "recall", "F1", "false / h", "alone\nfound", "p"):
@@ -228,7 +231,7 @@ def _compared(comparison: Comparison) -> tuple[str, ...]:
 def summary_table(evaluation: Evaluation) -> Table:
     """The figures of each label and rule, with their 95 % intervals, for a terminal of 80 columns."""
     hours = "unknown length" if evaluation.audio_seconds is None else f"{evaluation.audio_seconds / 3600:.2f} h"
-    table = Table(title=f"{number_of(evaluation.recordings)}, {hours}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=f"{number_of(len(evaluation.recordings))}, {hours}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("label", "rule"):
         table.add_column(heading)
     for heading in ("precision", "recall", "F1", "false / h", "true\nevents", "detec-\ntions"):

@@ -46,7 +46,7 @@ inference", J. Am. Stat. Assoc. 22, 209-212 (1927). The pairing is a linear assi
 
 from __future__ import annotations
 
-from loxo.metrics.curves import RANKINGS, Curve, Ranked, curve
+from loxo.metrics.curves import RANKINGS, Curve, Ranked, curve, curve_of_scores
 from loxo.metrics.figures import CONFIDENCE, Score, poisson_interval, score, wilson_interval
 from loxo.metrics.reliability import Reliability, reliability
 from loxo.metrics.resampling import FIGURES, Difference, bootstrap, differences, mcnemar, mean_precision_interval, resamples
@@ -67,6 +67,7 @@ __all__ = [
     "Timed",
     "bootstrap",
     "curve",
+    "curve_of_scores",
     "differences",
     "mcnemar",
     "mean_precision_interval",

@@ -23,11 +23,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from loxo.events import Event
+from loxo.events import Detection, Event
 from loxo.metrics.figures import Score, harmonic, score, shares
 from loxo.metrics.rules import Counts, Overlaps, Timed, best_pairing, overlaps_of, second_span, seconds_of
 
-__all__ = ["RANKINGS", "Curve", "Ranked", "curve"]
+__all__ = ["RANKINGS", "Curve", "Ranked", "curve", "curve_of_scores"]
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -258,3 +258,11 @@ def curve(ranked: Iterable[Ranked], hours: float | None = None) -> Curve:
     thresholds = whole.thresholds
     counts = whole.counts(thresholds)
     return Curve(thresholds, counts[:, 1], counts[:, 2], counts[:, 3], whole.found_at.size, hours)
+
+
+def curve_of_scores(
+    recordings: Iterable[tuple[Sequence[Event], Sequence[Detection]]], hours: float | None = None, *, rule: str = "overlap10"
+) -> Curve:
+    """The same of the events and the detections of one label in each recording, under one of `RANKINGS`."""
+    rank = RANKINGS[rule]
+    return curve((rank(events, found, np.array([each.score for each in found], dtype=np.float64)) for events, found in recordings), hours)

@@ -21,7 +21,7 @@ from loxo.report.panels import DPI, colour
 from loxo.report.words import drawable
 from loxo.storage import replacing
 
-__all__ = ["draw_figures"]
+__all__ = ["draw_figures", "precision_recall"]
 
 LINES: Mapping[str, str] = dict(zip(EVENT_RULES, ("-", "--"), strict=True))
 RULE = EVENT_RULES[0]
@@ -55,7 +55,7 @@ def _figures(evaluation: Evaluation) -> Iterator[tuple[str, Figure]]:
     curves = {(label, rule): evaluation.curve(label, rule) for label in EVENT_LABELS for rule in EVENT_RULES}
     drawn = {key: curve.thinned(MOST_POINTS) for key, curve in curves.items() if curve is not None and curve.events and curve.found.size}
     if drawn:
-        yield "pr.png", _precision_recall(drawn)
+        yield "pr.png", precision_recall(drawn)
     if drawn and evaluation.audio_seconds:
         yield "false_positives.png", _recall_by_rate(drawn)
     known = {label: found for label in EVENT_LABELS if (found := evaluation.reliability(label)) is not None and found.bins}
@@ -76,11 +76,14 @@ def _new(width_in: float, height_in: float, rows: int = 1) -> tuple[Figure, list
     return figure, [figure.add_subplot(rows, 1, row + 1) for row in range(rows)]
 
 
-def _precision_recall(curves: Mapping[tuple[str, str], Curve]) -> Figure:
+def precision_recall(curves: Mapping[tuple[str, str], Curve]) -> Figure:
+    """Curves by label and rule, from the highest score on."""
     figure, (axes,) = _new(7.0, 6.0)
     for (label, rule), curve in curves.items():
         text = f"{label}, {rule}: average precision {curve.average_precision or 0:.2f}"
-        axes.step(curve.recall, curve.precision, LINES[rule], where="post", color=colour(label), label=text)
+        # A step is as high as the precision that its gain in recall was bought at, so that the area below is the average precision.
+        recall, precision = np.append(0.0, curve.recall), np.append(curve.precision[:1], curve.precision)
+        axes.step(recall, precision, LINES[rule], where="pre", color=colour(label), label=text)
         if curve.best is not None:
             axes.plot(curve.recall[curve.best], curve.precision[curve.best], "o", color=colour(label))
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="Recall", ylabel="Precision", title="Every threshold; dots: the best F1")

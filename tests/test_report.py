@@ -494,3 +494,13 @@ def test_errors_are_drawn_from_the_recordings_that_are_here(tmp_path: Path) -> N
     assert len(where(pixels, "Rumble")) > 100
     with pytest.raises(ValueError, match="not within"):
         draw_errors(evaluated(), {NAME: recorded(tmp_path, 5, name="short.wav")}, tmp_path / "pages")
+
+
+def test_a_recording_that_cannot_be_drawn_costs_only_its_own_errors(tmp_path: Path) -> None:
+    short, reasons = recorded(tmp_path, 25, name="short.wav"), list[str]()
+    (page,) = draw_errors(evaluated(), {NAME: short}, tmp_path / "some", tell=reasons.append)
+    assert page.is_file()
+    assert len(reasons) == 2, "the false detections at 40 s and 50 s; the missed events at 10 s and 20 s are drawn"
+    short.write_bytes(b"no sound")
+    assert draw_errors(evaluated(), {NAME: short}, tmp_path / "none", tell=reasons.append) == []
+    assert all("short.wav" in reason and "\n" not in reason for reason in reasons)

@@ -42,7 +42,10 @@ def evaluate(
         from loxo.report import draw_errors, draw_figures
 
         paths = recording_paths(detections, recordings, evaluation.recordings)
-        drawn = [*draw_figures(evaluation, figures), *draw_errors(evaluation, paths, figures)]
+        troubles: dict[str, None] = {}
+        drawn = [*draw_figures(evaluation, figures), *draw_errors(evaluation, paths, figures, tell=troubles.setdefault)]
         console.print(f"in {figures}: {', '.join(path.name for path in drawn)}", highlight=False, soft_wrap=True)
+        for trouble in troubles:
+            console.print(f"not drawn: {trouble}", highlight=False, soft_wrap=True)
         if not paths:
             console.print("no recording was found to draw errors from; --recordings says where they are", highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,11 +74,14 @@ def _clarity(error: Error) -> tuple[float, float]:
     return -math.inf if level_db is None else level_db, error.row.event.duration_s
 
 
-def draw_errors(evaluation: Evaluation, recordings: Mapping[str, Path], folder: Path) -> list[Path]:
+def draw_errors(
+    evaluation: Evaluation, recordings: Mapping[str, Path], folder: Path, *, tell: Callable[[str], None] | None = None
+) -> list[Path]:
     """Write a page of errors for each label that has some, `errors_<label>.png`; returns those written.
 
     Args:
         recordings: paths by the keys of the evaluation; errors in others are passed over.
+        tell: is told why an error cannot be drawn, which is passed over then; without it that is raised.
 
     Raises:
         OSError: if a recording cannot be read, or a page cannot be written.
@@ -88,8 +91,8 @@ def draw_errors(evaluation: Evaluation, recordings: Mapping[str, Path], folder: 
     within = replace(evaluation, recordings={name: judged for name, judged in evaluation.recordings.items() if name in recordings})
     written = []
     for label in EVENT_LABELS:
-        false = [_shown(within, error, _false_title(error), recordings) for error in worst_false(within, label)]
-        missed = [_shown(within, error, _missed_title(error), recordings) for error in worst_missed(within, label)]
+        false = list(_all_shown(within, {error: _false_title(error) for error in worst_false(within, label)}, recordings, tell))
+        missed = list(_all_shown(within, {error: _missed_title(error) for error in worst_missed(within, label)}, recordings, tell))
         if false or missed:
             output = folder / f"errors_{label.lower()}.png"
             with replacing(output) as passing:
@@ -107,6 +110,18 @@ class Shown:
     picture: Picture
     title: str
     marks: Marks
+
+
+def _all_shown(
+    evaluation: Evaluation, titles: Mapping[Error, str], recordings: Mapping[str, Path], tell: Callable[[str], None] | None
+) -> Iterator[Shown]:
+    for error, title in titles.items():
+        try:
+            yield _shown(evaluation, error, title, recordings)
+        except (OSError, ValueError) as reason:
+            if tell is None:
+                raise
+            tell(" ".join(str(reason).split()))
 
 
 def _shown(evaluation: Evaluation, error: Error, title: str, recordings: Mapping[str, Path]) -> Shown:

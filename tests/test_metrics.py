@@ -5,12 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loxo.events import Event
-from loxo.metrics import RULES, Counts, Outcome, one_to_one, overlap10, per_second, poisson_interval, score, wilson_interval
+from loxo.events import Detection, Event
+from loxo.metrics import (
+    RANKINGS,
+    RULES,
+    Counts,
+    Curve,
+    Outcome,
+    Ranked,
+    bootstrap,
+    curve,
+    curve_of_scores,
+    differences,
+    mcnemar,
+    mean_precision_interval,
+    one_to_one,
+    overlap10,
+    per_second,
+    poisson_interval,
+    reliability,
+    resamples,
+    score,
+    wilson_interval,
+)
 from reference import metrics as twin
 
 
@@ -236,3 +258,236 @@ def test_wilsons_limits_are_the_proportions_from_which_the_seen_one_is_196_devia
     for limit in (low, high):
         deviations = (successes / trials - limit) ** 2 * trials
         assert deviations == pytest.approx(1.959964**2 * limit * (1 - limit), abs=1e-6)
+
+
+# ---- curves
+
+SLOW_RULES = {"overlap10": twin.overlap10, "one_to_one": twin.one_to_one, "per_second": twin.per_second}
+
+
+@st.composite
+def scored(draw: st.DrawFn) -> tuple[list[Event], list[float]]:
+    """Detections, with scores of which some are equal."""
+    detections = draw(crowds())
+    return detections, [draw(st.integers(0, 4)) / 4 for _ in detections]
+
+
+def ranked(rule: str, events: list[Event], detections: list[Event], scores: Sequence[float]) -> Ranked:
+    return RANKINGS[rule](events, detections, np.array(scores, dtype=np.float64))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None, max_examples=150)
+@given(events=crowds(), found=scored())
+def test_a_curve_is_what_the_slow_rule_says_at_each_threshold(
+    rule: str, events: list[Event], found: tuple[list[Event], list[float]]
+) -> None:
+    slow = twin.counts_by_threshold(SLOW_RULES[rule], events, *found)
+    here = ranked(rule, events, *found).counts(np.array(sorted(slow, reverse=True)))
+    assert [tuple(row) for row in here.tolist()] == [slow[threshold] for threshold in sorted(slow, reverse=True)]
+    drawn = curve([ranked(rule, events, *found)])
+    assert set(drawn.threshold) <= set(slow)
+    if any(not event.marginal for event in events):
+        assert drawn.average_precision == pytest.approx(twin.average_precision(slow))
+    else:
+        assert drawn.average_precision is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None)
+@given(recordings=st.lists(st.tuples(crowds(), scored()), max_size=4), hours=st.integers(1, 9))
+def test_a_curve_over_recordings_is_the_sum_of_theirs(
+    rule: str, recordings: list[tuple[list[Event], tuple[list[Event], list[float]]]], hours: int
+) -> None:
+    parts = [ranked(rule, events, *found) for events, found in recordings]
+    whole = curve(parts, float(hours))
+    expected = sum((part.counts(whole.threshold) for part in parts), np.zeros((whole.threshold.size, 4), dtype=np.int64))
+    np.testing.assert_array_equal(np.stack((whole.found, whole.detections, whole.true), axis=-1), expected[:, 1:])
+    np.testing.assert_allclose(whole.false_positives_per_hour, (expected[:, 2] - expected[:, 3]) / hours)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None)
+@given(events=crowds(), found=scored())
+def test_only_the_order_of_scores_makes_the_average_precision(
+    rule: str, events: list[Event], found: tuple[list[Event], list[float]]
+) -> None:
+    detections, scores = found
+    bent = [score**3 / 2 for score in scores]
+    assert curve([ranked(rule, events, detections, bent)]).average_precision == curve([ranked(rule, events, *found)]).average_precision
+
+
+@settings(deadline=None)
+@given(events=crowds(), found=scored(), rate=st.floats(0, 30))
+def test_at_a_number_of_false_positives_per_hour_there_are_no_more(
+    events: list[Event], found: tuple[list[Event], list[float]], rate: float
+) -> None:
+    drawn = curve([ranked("overlap10", events, *found)], 0.5)
+    place = drawn.place_at(rate)
+    allowed = [at for at, here in enumerate(drawn.false_positives_per_hour.tolist()) if here <= rate]
+    assert place == (max(allowed) if allowed else None)
+    if drawn.events:
+        assert drawn.recall_at(rate) == max((drawn.recall[at] for at in allowed), default=0.0)
+    assert drawn.reaches(rate) == any(here >= rate for here in drawn.false_positives_per_hour)
+
+
+def test_a_pairing_that_gives_way_as_the_threshold_falls_is_counted_at_each() -> None:
+    # At .9 one detection may take either event; at .5 the other takes the only event that it can, and both are found.
+    events, detections = [event(0, 10), event(12, 20)], [event(5, 15), event(0, 4)]
+    drawn = curve([ranked("one_to_one", events, detections, [0.9, 0.5])])
+    assert drawn.found.tolist() == [1, 2]
+
+
+@given(st.lists(st.tuples(crowds(), scored()), max_size=3))
+def test_scored_detections_of_recordings_have_the_curve_of_their_rankings(
+    recordings: list[tuple[list[Event], tuple[list[Event], list[float]]]],
+) -> None:
+    pairs = [
+        (events, [Detection("Rumble", d.start_s, d.end_s, 0, 1, s) for d, s in zip(*found, strict=True)]) for events, found in recordings
+    ]
+    for rule in RULES:
+        here, there = curve_of_scores(pairs, 2.0, rule=rule), curve([ranked(rule, events, *found) for events, found in recordings], 2.0)
+        np.testing.assert_array_equal((here.threshold, here.found, here.true), (there.threshold, there.found, there.true))
+        assert (here.events, here.hours) == (there.events, 2)
+
+
+def test_sets_made_anew_give_a_curve_whose_recall_may_fall() -> None:
+    merged = {0.8: Counts(4, 2, 2, 2), 0.5: Counts(4, 3, 4, 3), 0.2: Counts(4, 2, 2, 1)}
+    drawn = Curve.of_counts(merged, 2.0)
+    assert drawn.recall.tolist() == [0.5, 0.75, 0.5]
+    assert drawn.average_precision == pytest.approx(0.5 * 1 + 0.25 * 0.75)
+    assert drawn.false_positives_per_hour.tolist() == [0, 0.5, 0.5]
+    assert (drawn.threshold_at(0.4), drawn.threshold_at(0.5)) == (0.8, 0.2)
+    assert drawn.best == 1
+    assert drawn.score_at(1) == score(merged[0.5], 7200)
+    with pytest.raises(ValueError, match="same truth"):
+        Curve.of_counts({0.8: Counts(4), 0.5: Counts(5)})
+
+
+def test_sets_that_fall_back_below_a_rate_are_not_reached_through_worse_ones() -> None:
+    drawn = Curve.of_counts({0.9: Counts(4, 1, 1, 1), 0.5: Counts(4, 2, 9, 2), 0.1: Counts(4, 3, 4, 3)}, 1.0)
+    assert drawn.threshold_at(1) == 0.9
+    assert drawn.recall_at(1) == 0.25
+
+
+def test_thresholds_that_rise_are_refused() -> None:
+    with pytest.raises(ValueError, match="must fall"):
+        Curve(np.array([0.1, 0.2]), *(np.zeros(2, dtype=np.int64),) * 3, events=0)
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 3000), most=st.integers(10, 400))
+def test_a_thinned_curve_keeps_its_ends_and_its_best(n: int, most: int) -> None:
+    rng = np.random.default_rng(n)
+    whole = curve([Ranked(np.sort(rng.random(n)), rng.random(n), rng.random(n))])
+    few = whole.thinned(most)
+    assert few.threshold.size <= most
+    assert (few.threshold[0], few.threshold[-1]) == (whole.threshold[0], whole.threshold[-1])
+    assert whole.best is not None
+    assert whole.threshold[whole.best] in few.threshold
+
+
+def test_a_day_of_a_hundred_recorders_is_counted_without_matching_anew() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(20_000)
+    events = [event(8 * k, 8 * k + 3) for k in range(10_000)]
+    detections = [event(4 * k, 4 * k + 3) for k in range(20_000)]
+    for rule in RULES:
+        drawn = curve([ranked(rule, events, detections, scores.tolist())], 24)
+        assert drawn.recall[-1] == 1
+        assert np.all(np.diff(drawn.found) >= 0)
+
+
+# ---- reliability
+
+
+def test_scores_that_are_shares_have_no_error_and_sure_ones_that_are_half_wrong_have_half() -> None:
+    scores = np.repeat([0.25, 0.75], [40, 80])
+    true = np.concatenate((np.arange(40) % 4 == 0, np.arange(80) % 4 > 0))
+    assert reliability(scores, true).error == pytest.approx(0)
+    assert reliability(np.ones(10), np.arange(10) % 2 == 0).error == pytest.approx(0.5)
+    assert reliability(np.zeros(0), np.zeros(0, dtype=bool)).error is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
+def test_bins_hold_each_detection_once(found: list[tuple[float, bool]]) -> None:
+    scores, true = np.array([x for x, _ in found]), np.array([x for _, x in found])
+    result = reliability(scores, true)
+    assert sum(b.detections for b in result.bins) == len(found)
+    assert sum(b.detections * b.true_share for b in result.bins) == pytest.approx(true.sum())
+    assert all(b.low - 1e-12 <= b.mean_score <= b.high + 1e-12 for b in result.bins)
+    slow = sum(abs(sum(true[mine]) - sum(scores[mine])) for b in result.bins if (mine := _in_bin(scores, b.low, b.high)).any())
+    assert result.error == pytest.approx(slow / len(found), abs=1e-9)
+
+
+def _in_bin(
+    scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]], low: float, high: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return np.floor(np.minimum(scores * 10, 9)) == round(low * 10) if high else scores < 0
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, math.nan])
+def test_a_score_that_is_no_share_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        reliability(np.array([0.5, value]), np.array([True, False]))
+
+
+# ---- other recordings, other detectors
+
+
+def test_a_bootstrap_is_as_wide_as_the_spread_of_a_mean() -> None:
+    rng = np.random.default_rng(3)
+    found = rng.binomial(50, 0.6, size=400)
+    counts = np.stack((np.full(400, 50), found, found, found), axis=-1)
+    limits = bootstrap(counts, np.full(400, 3600.0), resamples(400, rng))["recall"]
+    assert limits is not None
+    half = 1.959964 * (found / 50).std() / 400**0.5
+    assert limits == pytest.approx((found.mean() / 50 - half, found.mean() / 50 + half), abs=0.15 * half)
+
+
+def test_recordings_that_differ_make_a_wider_interval_than_their_events_alone_would() -> None:
+    counts = np.array([[100, 95, 95, 95], [100, 10, 10, 10]] * 4)
+    limits, alone = bootstrap(counts, None, resamples(8, np.random.default_rng(0)))["recall"], wilson_interval(420, 800)
+    assert limits is not None
+    assert alone is not None
+    assert limits[1] - limits[0] > 3 * (alone[1] - alone[0])
+
+
+def test_one_recording_has_no_interval_and_no_hours_no_rate() -> None:
+    rng = np.random.default_rng(0)
+    alone = bootstrap(np.array([[9, 5, 8, 5]]), np.array([3600.0]), resamples(1, rng))
+    assert set(alone.values()) == {None}
+    two = bootstrap(np.array([[9, 5, 8, 5]] * 2), None, resamples(2, rng))
+    assert two["false_positives_per_hour"] is None
+    assert two["recall"] == pytest.approx((5 / 9, 5 / 9))
+
+
+def test_the_average_precision_of_like_recordings_is_certain() -> None:
+    part = ranked("overlap10", [event(0, 4), event(9, 12)], [event(0, 4), event(20, 24), event(9, 12)], [0.9, 0.8, 0.7])
+    whole = curve([part] * 5)
+    limits = mean_precision_interval([part] * 5, whole.threshold, resamples(5, np.random.default_rng(0)))
+    assert limits == pytest.approx((whole.average_precision, whole.average_precision))
+    assert mean_precision_interval([Ranked(*(np.zeros(0),) * 3)] * 5, whole.threshold, resamples(5, np.random.default_rng(0))) is None
+
+
+def test_what_makes_recordings_hard_is_no_part_of_a_difference() -> None:
+    rng = np.random.default_rng(1)
+    found = rng.integers(0, 90, size=30)
+    worse = np.stack((np.full(30, 100), found, found + 5, found), axis=-1)
+    better = worse + np.array([0, 5, 5, 5])
+    weights = resamples(30, rng)
+    gain = differences(better, worse, np.full(30, 3600.0), weights)["recall"]
+    assert gain.value == pytest.approx(0.05)
+    assert gain.interval == pytest.approx((0.05, 0.05))
+    alone = bootstrap(better, None, weights)["recall"]
+    assert alone is not None
+    assert alone[1] - alone[0] > 0.1
+    same = differences(worse, worse, None, weights)
+    assert (same["f1"].value, same["f1"].interval, same["false_positives_per_hour"].value) == (0, (0, 0), None)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemars_p_is_that_of_a_fair_coin(a: int, b: int) -> None:
+    tail = math.fsum(math.comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
+    assert mcnemar(a, b) == pytest.approx(min(1, 2 * tail))
+    assert mcnemar(a, b) == mcnemar(b, a)

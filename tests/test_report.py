@@ -20,32 +20,17 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
+from loxo.annotations import Annotation, Annotations
+from loxo.evaluation import Evaluation, evaluate
 from loxo.events import Detection, Event
-from loxo.recordings import Recording, RecordingError
-from loxo.report import (
-    CLOSE_UP_S,
-    CLOSE_UPS,
-    COLOURS,
-    COLUMNS,
-    LINE_PX,
-    LOW,
-    MOST_TICKS,
-    SILENT_COLOUR,
-    View,
-    cell_power,
-    close_ups,
-    draw_recording,
-    drawable,
-    headline,
-    high_view,
-    keeping,
-    picture,
-    placed,
-    ticks,
-    tiling,
-    time_text,
-    widened,
-)
+from loxo.recordings import Recording, RecordingError, open_recording
+from loxo.report import LOW, View, close_ups, draw_errors, draw_figures, draw_recording, draw_stretch, high_view, picture, ticks
+from loxo.report.errors import worst_false, worst_missed
+from loxo.report.figures import precision_recall
+from loxo.report.panels import COLOURS, LINE_PX, SILENT_COLOUR, placed, widened
+from loxo.report.pictures import COLUMNS, cell_power, tiling
+from loxo.report.recordings import CLOSE_UP_S, CLOSE_UPS, keeping
+from loxo.report.words import MOST_TICKS, drawable, headline, time_text
 
 Array = NDArray[np.float32]
 HIGH = high_view(8000)
@@ -394,3 +379,128 @@ def test_the_clock_is_that_of_the_zone(tmp_path: Path) -> None:
     # Nothing but the numbers and the name of the time axis, below both panels.
     assert len(differing) > 0
     assert differing.min() > 95 + 230 + 35 + 230 - 1
+
+
+# ---- a stretch
+
+
+def test_a_stretch_is_drawn_at_its_times(tmp_path: Path) -> None:
+    path = recorded(tmp_path, 400)
+    calls = [Detection("Rumble", 305, 310, 20, 60, 0.9), Detection("Rumble", 20, 25, 20, 60, 0.9)]
+    output = tmp_path / "stretch.png"
+    draw_stretch(open_recording(path), (300, 320), calls, output, truth=[Event("Rumble", 100, 105)])
+    pixels = np.asarray(imread(output), dtype=np.float64)[..., :3]
+    marked = where(pixels, "Rumble")
+    sides = (marked[:, 1].min(), marked[:, 1].max())
+    np.testing.assert_allclose(sides, [80 + 1040 * (time_s - 300) / 20 for time_s in (305, 310)], atol=3)
+
+
+def test_a_stretch_looks_like_the_same_samples_alone(tmp_path: Path) -> None:
+    samples = np.random.default_rng(2).normal(size=60_000) * 0.1
+    files = []
+    for name, part, span in (("whole", samples, (10, 20)), ("part", samples[20_000:40_000], (0, 10))):
+        path = tmp_path / name / "r.wav"
+        path.parent.mkdir()
+        soundfile.write(path, part, 2000)
+        draw_stretch(open_recording(path), span, [], path.with_suffix(".png"), title="the same")
+        files.append(np.asarray(imread(path.with_suffix(".png"))))
+    # All but the numbers of the time axis, below both panels.
+    np.testing.assert_array_equal(files[0][:590], files[1][:590])
+
+
+def test_a_stretch_beyond_the_end_is_shortened_or_refused(tmp_path: Path) -> None:
+    recording = open_recording(recorded(tmp_path, 20))
+    draw_stretch(recording, (15, 60), [], tmp_path / "tail.png")
+    with pytest.raises(ValueError, match=r"20 s to 30 s: not within .*ends at 20\.00 s"):
+        draw_stretch(recording, (20, 30), [], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_a_title_stands_in_place_of_how_much_was_found(tmp_path: Path) -> None:
+    path = recorded(tmp_path, 10)
+    pictures = []
+    for number, title in enumerate((None, "0 rumbles and 0 gunshots found in 10 s", "Missed events")):
+        draw_recording(path, [], tmp_path / f"{number}.png", title=title)
+        pictures.append(np.asarray(imread(tmp_path / f"{number}.png")))
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
+@given(begin_s=st.integers(0, 720_000_000).map(lambda n: n / 8000), length_s=st.integers(1, 4000))
+def test_ticks_of_a_stretch_are_within_it_and_few(begin_s: float, length_s: int) -> None:
+    times_s = [time_s for time_s, _ in ticks(begin_s + length_s, None, begin_s)]
+    assert 1 <= len(times_s) <= MOST_TICKS + 1
+    assert all(begin_s <= time_s <= begin_s + length_s for time_s in times_s)
+
+
+# ---- an evaluation
+
+NAME = "nn01a_20180101_000000"
+
+
+def rows(kind: str, found: Sequence[tuple[str, float, float | None]], flags: frozenset[str] = frozenset()) -> tuple[Annotation, ...]:
+    """Events of 3 s, `(label, start_s, score)`."""
+    return tuple(
+        Annotation(f"{NAME}.wav", Event(label, start_s, start_s + 3, flags=flags), kind, row, score)
+        for row, (label, start_s, score) in enumerate(found, start=2)
+    )
+
+
+def evaluated(scores: bool = True) -> Evaluation:
+    loud, faint = (rows("t", [("Rumble", at_s, None)], frozenset({f"snr_db={db}"})) for at_s, db in ((10, 12.0), (20, 1.0)))
+    truth = Annotations((*loud, *faint, *rows("t", [("Rumble", 30, None)])), frozenset(), ())
+    found = [("Rumble", 30, 0.9), ("Rumble", 40, 0.3), ("Rumble", 50, 0.8)]
+    detections = Annotations(rows("d", [(label, at_s, score if scores else None) for label, at_s, score in found]), frozenset(), ())
+    return evaluate(truth, detections, {NAME: 60.0})
+
+
+def test_the_worst_errors_come_first() -> None:
+    result = evaluated()
+    assert [error.row.score for error in worst_false(result, "Rumble")] == [0.8, 0.3]
+    assert [error.row.event.start_s for error in worst_missed(result, "Rumble")] == [10, 20]
+    assert [error.row.score for error in worst_false(result, "Rumble", 1)] == [0.8]
+    assert [error.row.event.start_s for error in worst_false(evaluated(scores=False), "Rumble")] == [40, 50]
+
+
+def test_figures_are_those_that_the_data_are_enough_for(tmp_path: Path) -> None:
+    names = [path.name for path in draw_figures(evaluated(), tmp_path / "a")]
+    assert names == ["pr.png", "false_positives.png", "reliability.png", "by_snr.png"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(names)
+    assert [path.name for path in draw_figures(evaluated(scores=False), tmp_path / "b")] == ["by_snr.png"]
+
+
+def test_the_area_below_the_drawn_curve_is_the_average_precision() -> None:
+    drawn = evaluated().curve("Rumble", "overlap10")
+    assert drawn is not None
+    line = precision_recall({("Rumble", "overlap10"): drawn}).axes[0].lines[0]
+    recall, precision = (np.asarray(values) for values in line.get_data())
+    assert line.get_drawstyle() == "steps-pre"
+    assert (np.diff(recall) * precision[1:]).sum() == pytest.approx(drawn.average_precision)
+    assert recall[0] == 0
+
+
+def test_figures_are_written_without_a_word_of_fonts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    draw_figures(evaluated(), tmp_path)
+    assert caplog.records == []
+
+
+def test_errors_are_drawn_from_the_recordings_that_are_here(tmp_path: Path) -> None:
+    path = recorded(tmp_path, 60, name=f"{NAME}.wav")
+    assert draw_errors(evaluated(), {}, tmp_path / "none") == []
+    (page,) = draw_errors(evaluated(), {NAME: path}, tmp_path / "pages")
+    assert page.name == "errors_rumble.png"
+    pixels = np.asarray(imread(page), dtype=np.float64)[..., :3]
+    assert pixels.shape[1] == 1200
+    assert len(where(pixels, "Rumble")) > 100
+    with pytest.raises(ValueError, match="not within"):
+        draw_errors(evaluated(), {NAME: recorded(tmp_path, 5, name="short.wav")}, tmp_path / "pages")
+
+
+def test_a_recording_that_cannot_be_drawn_costs_only_its_own_errors(tmp_path: Path) -> None:
+    short, reasons = recorded(tmp_path, 25, name="short.wav"), list[str]()
+    (page,) = draw_errors(evaluated(), {NAME: short}, tmp_path / "some", tell=reasons.append)
+    assert page.is_file()
+    assert len(reasons) == 2, "the false detections at 40 s and 50 s; the missed events at 10 s and 20 s are drawn"
+    short.write_bytes(b"no sound")
+    assert draw_errors(evaluated(), {NAME: short}, tmp_path / "none", tell=reasons.append) == []
+    assert all("short.wav" in reason and "\n" not in reason for reason in reasons)

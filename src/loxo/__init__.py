@@ -40,12 +40,12 @@ detection
     surveys.py        many recordings: journal, resume, skipped files
 
 evaluation
-    metrics.py        three rules of agreement, counts, figures and intervals
-    evaluation.py     the rules over recordings
+    metrics/          three rules of agreement, counts, curves over thresholds, intervals
+    evaluation/       the rules over recordings, per site, hour of day and loudness
     calibration.py    scores that mean what they say, and thresholds for a number of false alarms
 
 people
-    report.py         pictures of recordings and what was found in them
+    report/           pictures of recordings and what was found in them, figures of an evaluation
 
 door
     cli/              one command a room

@@ -6,11 +6,24 @@ Returns are `(found, missed, true, false, left_out)`, sets of indices (of second
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from loxo.events import Event, overlap_s
 
-__all__ = ["Cases", "Pairing", "best_pairing", "cases", "finds", "meets", "overlap10", "per_second", "shared_s"]
+__all__ = [
+    "Cases",
+    "Pairing",
+    "average_precision",
+    "best_pairing",
+    "cases",
+    "counts_by_threshold",
+    "finds",
+    "meets",
+    "one_to_one",
+    "overlap10",
+    "per_second",
+    "shared_s",
+]
 
 Cases = tuple[set[int], set[int], set[int], set[int], set[int]]
 Pairing = tuple[tuple[int, int], ...]
@@ -74,3 +87,34 @@ def per_second(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
         elif detected:
             (left_out if marginal else false).add(second)
     return found, missed, found, false, left_out
+
+
+def one_to_one(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
+    pairing = best_pairing(events, detections)
+    return cases(events, detections, {e for e, _ in pairing}, {d for _, d in pairing})
+
+
+def counts_by_threshold(
+    rule: Callable[[Sequence[Event], Sequence[Event]], Cases], events: Sequence[Event], detections: Sequence[Event], scores: Sequence[float]
+) -> dict[float, tuple[int, int, int, int]]:
+    """Events, found, detections and true, of what the rule says of the detections that are left at each score.
+
+    Thresholds at which no detection counts, all being left out, are not there.
+    """
+    counts = {}
+    for threshold in sorted(set(scores), reverse=True):
+        left = [detection for detection, score in zip(detections, scores, strict=True) if score >= threshold]
+        found, missed, true, false, _ = rule(events, left)
+        counts[threshold] = len(found) + len(missed), len(found), len(true) + len(false), len(true)
+    return counts
+
+
+def average_precision(counts: Mapping[float, tuple[int, int, int, int]]) -> float:
+    """Recall gained at each threshold, times the precision there."""
+    area = reached = 0.0
+    for threshold in sorted(counts, reverse=True):
+        events, found, detections, true = counts[threshold]
+        if detections and found / events > reached:
+            area += (found / events - reached) * true / detections
+            reached = found / events
+    return area

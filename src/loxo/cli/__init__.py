@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from loxo.cli.evaluate import evaluate
 from loxo.cli.prepare import prepare
 from loxo.cli.shared import NothingDoneError, progress_bar, zone
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(prepare, name="prepare")
+app.command()(evaluate)
 
 
 def main() -> None:
@@ -229,27 +231,6 @@ def _formats(text: str) -> tuple[str, ...]:
     if unknown or not chosen:
         raise typer.BadParameter(f"--format {text}: {', '.join(unknown) or 'nothing'} is not one of {', '.join(FORMATS)}")
     return chosen
-
-
-@app.command()
-def evaluate(
-    truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
-    detections: Annotated[Path, typer.Option(help="Table of detections, or the output folder of `loxo detect`.")],
-    json: Annotated[Path, typer.Option(help="Where to write all figures.")],
-    audio_seconds: Annotated[float | None, typer.Option(help="Length of all recordings together, where no run.json says it.")] = None,
-    label: Annotated[str | None, typer.Option(help="Label of tables that name none.")] = None,
-) -> None:
-    """Compare detections with true events: precision, recall, F1, false positives per hour."""
-    from rich.console import Console
-
-    from loxo.evaluation import evaluate_paths, notices, summary_table, write_json
-
-    evaluation = evaluate_paths(truth, detections, audio_seconds=audio_seconds, label=label)
-    write_json(evaluation, json)
-    console = Console()
-    console.print(summary_table(evaluation))
-    for notice in notices(evaluation):
-        console.print(notice, highlight=False, soft_wrap=True)
 
 
 @app.command()

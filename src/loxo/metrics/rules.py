@@ -1,39 +1,4 @@
-"""How well detections agree with events that people marked: three rules, counts, and the figures made of them.
-
-Everything here is about **one label in one recording**, and about sums of such counts; a figure over many recordings comes from summed
-counts, never from a mean of ratios. The rules differ in what they count:
-
-`overlap10`
-    The rule of the field. An event is **found** if one detection shares at least 10 % of *the event's* length with it. A detection is
-    **true** if it shares at least 10 % of *an event's* length with that event, or lies wholly within the event. Detections that split an
-    event are all true and one that spans several events finds them all: right for somebody who listens to every detection. So recall
-    counts events and precision counts detections. The wording is that of ElephantCallAI's evaluation on whole days
-    (github.com/paepcke/ElephantCallAI, functions `test_overlap` and `call_prec_recall`), which takes it from Keen et al. 2017 and whose
-    published figures follow it.
-`one_to_one`
-    For counting calls. An event and a detection may be paired if they share at least 10 % of the event's length; each takes part in
-    one pair at most. Of all such pairings that with the most pairs is taken and, among those, that with the most shared seconds.
-    A second detection of the same event is false.
-`per_second`
-    For comparison with classifiers of short clips. Seconds `[k, k + 1)` of the recording are counted: one is an event's second, or a
-    detection's, if any part of it is covered, as in the binary targets of `targets.py`; so no event is too short to count. "True
-    events" and "detections" are numbers of seconds then, and false positives per hour are false seconds per hour.
-
-**Marginal events** (`Event.marginal`) are neither positive nor negative: not finding one is no miss, and a detection that meets one
-(as a detection must meet an event to be true by `overlap10`) and meets no certain event is left out: it is neither true nor false and
-no part of precision. So is a detected second that a marginal event covers and no certain one.
-
-Shared times within a microsecond of the limit pass, so that times which are rounded in tables decide as they are written.
-
-Figures: precision = true / (true + false) and recall = found / (found + missed) are `None` where nothing is divided by nothing, not
-0 or 1. F1 is their harmonic mean. It is 0 where one of them is `None` (the other is 0 then: something was marked or detected and nothing
-agreed) and `None` where both are.
-
-Sources: S. C. Keen, Y. Shiu, P. H. Wrege, E. D. Rowland, "Automated detection of low-frequency rumbles of forest elephants: a critical
-tool for their conservation", J. Acoust. Soc. Am. 141(4), 2715-2726 (2017), doi 10.1121/1.4977476. F. Garwood, "Fiducial limits for the
-Poisson distribution", Biometrika 28, 437-442 (1936). E. B. Wilson, "Probable inference, the law of succession, and statistical
-inference", J. Am. Stat. Assoc. 22, 209-212 (1927). The pairing is a linear assignment (scipy, after Jonker and Volgenant 1987).
-"""
+"""The three rules: which events were found and which detections are true."""
 
 from __future__ import annotations
 
@@ -46,28 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
-from scipy.special import gammaincinv, ndtri
 
-from loxo.events import Event, Interval, union
+from loxo.events import Event, union
 from loxo.timeline import FrameGrid, ceil_div, samples_at
 
 __all__ = [
-    "CONFIDENCE",
     "RULES",
     "Counts",
     "Outcome",
-    "Score",
+    "Overlaps",
     "Timed",
+    "best_pairing",
     "one_to_one",
     "overlap10",
+    "overlaps_of",
     "per_second",
-    "poisson_interval",
-    "score",
-    "wilson_interval",
+    "second_span",
+    "seconds_of",
 ]
 
-CONFIDENCE = 0.95
-"""Coverage of every interval."""
 _SHARE = 0.1
 _GRACE_S = 1e-6
 _SECONDS = FrameGrid(rate=1_000_000, hop=1_000_000)
@@ -144,33 +106,12 @@ class Outcome:
         return Counts(found + len(self.missed), found, true + len(self.false), true, len(self.left_out))
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """The figures made of `Counts`; `None` where a figure has no meaning or the length of the audio is unknown.
-
-    `detections` are those that count, true and false; intervals are of 95 % confidence.
-    """
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    false_positives_per_hour: float | None
-    true_events: int
-    detections: int
-    found_events: int
-    true_detections: int
-    left_out_detections: int
-    precision_interval: Interval | None
-    recall_interval: Interval | None
-    false_positives_per_hour_interval: Interval | None
-
-
 # ---- the three rules
 
 
 def overlap10(events: Sequence[Event], detections: Sequence[Timed]) -> Outcome:
     """The field's rule: events found and detections true by an overlap of 10 % of the event; many to many."""
-    overlaps = _overlaps(events, detections)
+    overlaps = overlaps_of(events, detections)
     true = overlaps.certain & overlaps.meets
     found = overlaps.certain & overlaps.finds
     return _outcome(events, detections, overlaps, found=overlaps.event[found], pairs=true)
@@ -178,17 +119,17 @@ def overlap10(events: Sequence[Event], detections: Sequence[Timed]) -> Outcome:
 
 def one_to_one(events: Sequence[Event], detections: Sequence[Timed]) -> Outcome:
     """Each event takes one detection at most and the other way round: most pairs first, then most shared time."""
-    overlaps = _overlaps(events, detections)
+    overlaps = overlaps_of(events, detections)
     paired = overlaps.certain & overlaps.finds
-    paired[paired] = _best_pairing(overlaps.event[paired], overlaps.detection[paired], overlaps.shared_s[paired])
+    paired[paired] = best_pairing(overlaps.event[paired], overlaps.detection[paired], overlaps.shared_s[paired])
     return _outcome(events, detections, overlaps, found=overlaps.event[paired], pairs=paired)
 
 
 def per_second(events: Sequence[Event], detections: Sequence[Timed]) -> Outcome:
     """Seconds that events and detections cover; see `Outcome` for what its numbers are then."""
-    certain = _seconds([event for event in events if not event.marginal])
-    marginal = np.setdiff1d(_seconds([event for event in events if event.marginal]), certain)
-    detected = _seconds(detections)
+    certain = seconds_of([event for event in events if not event.marginal])
+    marginal = np.setdiff1d(seconds_of([event for event in events if event.marginal]), certain)
+    detected = seconds_of(detections)
     agreed = np.intersect1d(certain, detected)
     return Outcome(
         found=_ints(agreed),
@@ -205,72 +146,11 @@ RULES: Mapping[str, Callable[[Sequence[Event], Sequence[Timed]], Outcome]] = Map
 """The rules by the names that results carry, in their order."""
 
 
-# ---- figures
-
-
-def score(counts: Counts, audio_s: float | None, *, independent: bool = True) -> Score:
-    """The figures of summed counts over `audio_s` seconds of searched audio.
-
-    Args:
-        audio_s: all searched audio, empty recordings included; `None` or 0 where it is unknown: no figure per hour then.
-        independent: whether the counted things may be taken as independent. Neighbouring seconds are not, and intervals that
-            believe it are far too narrow: for `per_second` say False, and there are none.
-    """
-    hours = audio_s / 3600 if audio_s else None
-    precision = _ratio(counts.true, counts.detections)
-    recall = _ratio(counts.found, counts.events)
-    return Score(
-        precision=precision,
-        recall=recall,
-        f1=_f1(precision, recall),
-        false_positives_per_hour=counts.false / hours if hours else None,
-        true_events=counts.events,
-        detections=counts.detections,
-        found_events=counts.found,
-        true_detections=counts.true,
-        left_out_detections=counts.left_out,
-        precision_interval=wilson_interval(counts.true, counts.detections) if independent else None,
-        recall_interval=wilson_interval(counts.found, counts.events) if independent else None,
-        false_positives_per_hour_interval=poisson_interval(counts.false, hours) if hours and independent else None,
-    )
-
-
-def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval | None:
-    """Wilson's score interval of a proportion, within [0, 1]; `None` of no trials."""
-    if trials == 0:
-        return None
-    z2 = float(ndtri((1 + confidence) / 2)) ** 2
-    centre = (successes + z2 / 2) / (trials + z2)
-    half = (z2 * (successes * (trials - successes) / trials + z2 / 4)) ** 0.5 / (trials + z2)
-    # The limits of none and of all are 0 and 1, which rounding would miss.
-    return centre - half if successes else 0.0, centre + half if successes < trials else 1.0
-
-
-def poisson_interval(count: int, exposure: float, confidence: float = CONFIDENCE) -> Interval:
-    """Garwood's exact interval of a Poisson rate per unit of `exposure`, of which `count` were seen."""
-    tail = (1 - confidence) / 2
-    # Half a quantile of chi-squared with 2n degrees of freedom is the quantile of a gamma distribution of shape n.
-    low = float(gammaincinv(count, tail)) if count else 0.0
-    return low / exposure, float(gammaincinv(count + 1, 1 - tail)) / exposure
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _f1(precision: float | None, recall: float | None) -> float | None:
-    if precision is None and recall is None:
-        return None
-    if not precision or not recall:
-        return 0.0
-    return 2 * precision * recall / (precision + recall)
-
-
 # ---- pairs that overlap
 
 
 @dataclass(frozen=True, slots=True)
-class _Overlaps:
+class Overlaps:
     """All pairs of an event and a detection that share time, arrays `(pair,)`.
 
     Args:
@@ -287,7 +167,7 @@ class _Overlaps:
     certain: Mask
 
 
-def _overlaps(events: Sequence[Event], detections: Sequence[Timed]) -> _Overlaps:
+def overlaps_of(events: Sequence[Event], detections: Sequence[Timed]) -> Overlaps:
     event_s, detection_s = _times(events), _times(detections)
     event, detection = _sharing(event_s, detection_s)
     (event_start, event_end), (start, end) = event_s[:, event], detection_s[:, detection]
@@ -295,7 +175,7 @@ def _overlaps(events: Sequence[Event], detections: Sequence[Timed]) -> _Overlaps
     finds = shared_s >= _SHARE * (event_end - event_start) - _GRACE_S
     within = (start >= event_start - _GRACE_S) & (end <= event_end + _GRACE_S)
     certain = np.array([not item.marginal for item in events], dtype=bool)[event]
-    return _Overlaps(event, detection, shared_s, finds, finds | within, certain)
+    return Overlaps(event, detection, shared_s, finds, finds | within, certain)
 
 
 def _times(items: Sequence[Timed]) -> Times:
@@ -324,23 +204,23 @@ def _starts_inside(intervals: Times, starts: Times, side: Literal["left", "right
     return owner, order[first[owner] + rank]
 
 
-def _best_pairing(event: Indices, detection: Indices, shared_s: Times) -> Mask:
-    """Which of the candidate pairs form the pairing with the most pairs and then the most shared time."""
+def best_pairing(event: Indices, detection: Indices, worth: Times) -> Mask:
+    """Which of the candidate pairs `(pair,)` form the pairing with the most pairs and then the most worth, which is positive."""
     if event.size == 0:
         return np.zeros(0, dtype=bool)
     rows, row = np.unique(event, return_inverse=True)
     columns, column = np.unique(detection, return_inverse=True)
     # A column of its own lets each event stay alone, at a weight of 1. A pair weighs 3 and a share that adds up to at most 1 over
-    # all pairs: one pair more is always worth more than any shared time.
+    # all pairs: one pair more always counts for more than any worth.
     alone = np.arange(rows.size)
-    weight = np.concatenate((3 + shared_s / shared_s.sum(), np.ones(rows.size)))
+    weight = np.concatenate((3 + worth / worth.sum(), np.ones(rows.size)))
     places = np.concatenate((row, alone)), np.concatenate((column, columns.size + alone))
     graph = csr_array((weight, places), shape=(rows.size, columns.size + rows.size))
     _, chosen = min_weight_full_bipartite_matching(graph, maximize=True)
     return np.asarray(chosen[row] == column)
 
 
-def _outcome(events: Sequence[Event], detections: Sequence[Timed], overlaps: _Overlaps, *, found: Indices, pairs: Mask) -> Outcome:
+def _outcome(events: Sequence[Event], detections: Sequence[Timed], overlaps: Overlaps, *, found: Indices, pairs: Mask) -> Outcome:
     """Sort events and detections into their cases, given the events found and the pairs that make detections true."""
     certain = [place for place, event in enumerate(events) if not event.marginal]
     true = np.unique(overlaps.detection[pairs])
@@ -357,10 +237,15 @@ def _outcome(events: Sequence[Event], detections: Sequence[Timed], overlaps: _Ov
     )
 
 
-def _seconds(items: Iterable[Timed]) -> Indices:
+def seconds_of(items: Iterable[Timed]) -> Indices:
     """Seconds of which some part is covered, ascending, each once."""
-    covered = union([(_SECONDS.frame(item.start_s), ceil_div(samples_at(item.end_s, _SECONDS.rate), _SECONDS.hop)) for item in items])
+    covered = union([second_span(item) for item in items])
     return np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(first, last, dtype=np.int64) for first, last in covered)])
+
+
+def second_span(item: Timed) -> tuple[int, int]:
+    """First second of which some part is covered, and the one after the last."""
+    return _SECONDS.frame(item.start_s), ceil_div(samples_at(item.end_s, _SECONDS.rate), _SECONDS.hop)
 
 
 def _ints(values: NDArray[np.generic]) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Draws ten sounds of each kind that `loxo.simulate` makes, as spectrograms for docs/simulation.md.
 
-    python benchmarks/draw_simulation.py docs
+python benchmarks/draw_simulation.py docs
 """
 
 from __future__ import annotations

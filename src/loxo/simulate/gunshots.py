@@ -118,8 +118,9 @@ def _rays(rng: Rng, rate: int, distance_km: float, wave: Array) -> Array:
     smear_n = max(1, samples_at(rng.uniform(0.001, 0.006) * (1 + distance_km), rate))
     rays = rng.standard_normal(smear_n) * np.exp(-3 * np.linspace(0, 1, smear_n))
     rays[0] = 1.5
-    smeared = np.convolve(rays, wave)[: samples_at(0.1, rate)]
-    return smeared / np.sqrt(np.sum(smeared**2))
+    smeared: Array = np.convolve(rays, wave)[: samples_at(0.1, rate)]
+    smeared /= np.sqrt(np.sum(smeared**2))
+    return smeared
 
 
 def _burst(rng: Rng, shot: Array, rate: int) -> Array:

@@ -60,7 +60,8 @@ def carried(rng: Rng, sound: Array, rate: int, distance_km: float, echo_db: floa
     tail *= 10 ** (echo_db / 20) / (np.sqrt(np.sum(tail**2)) + 1e-12)
     tail[0] += 1
     n = len(sound) + tail_n
-    padded = fft.next_fast_len(n, real=True)
+    # What the filter rings ahead of the sound must not come round to its end.
+    padded = fft.next_fast_len(n + samples_at(0.1, rate), real=True)
     frequency = np.maximum(np.arange(padded // 2 + 1) * (rate / padded), 0.5)
     # The nearest frequencies lose something too, which the scene's level gives back.
     gain = 10 ** (way_db(frequency, distance_km, wooded_km) / 20)

@@ -41,7 +41,8 @@ def log_uniform(rng: Rng, low: float, high: float) -> float:
 
 def normed(waveform: Array) -> Array:
     """The waveform with a standard deviation of 1."""
-    return waveform / (waveform.std() + 1e-12)
+    scaled: Array = waveform / (waveform.std() + 1e-12)
+    return scaled
 
 
 def slow_curve(rng: Rng, n: int, knots: int, low: float, high: float) -> Array:
@@ -69,7 +70,8 @@ def coloured_noise(rng: Rng, n: int, rate: int, gain_db: Callable[[Array], Array
 def _gain(gain_db: Callable[[Array], Array], padded: int, rate: int) -> Array:
     """Factor of each bin of a transform of `padded` samples."""
     frequency = np.maximum(np.arange(padded // 2 + 1) * (rate / padded), 0.5)
-    return np.exp(gain_db(frequency) * (np.log(10) / 20))
+    factor: Array = np.exp(gain_db(frequency) * (np.log(10) / 20))
+    return factor
 
 
 def low_pass_db(frequency: Array, corner_hz: float, slope_db: float) -> Array:

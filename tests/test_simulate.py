@@ -114,7 +114,7 @@ def test_a_shot_decays() -> None:
         cells = powers(shot, 0.02)
         peak = int(cells.argmax())
         drops_db.append(10 * np.log10(cells[peak : peak + 25].sum() / (cells[peak + 25 : peak + 50].sum() + 1e-30)))
-        ends_db.append(10 * np.log10(cells[-10:].mean() / cells[peak] + 1e-30))
+        ends_db.append(10 * np.log10(cells[-3:].mean() / cells[peak] + 1e-30))
     assert np.median(drops_db) > 10
     # Of bursts, the second half may be the louder.
     assert np.quantile(drops_db, 0.05) > 0

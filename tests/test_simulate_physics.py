@@ -40,7 +40,7 @@ def energy_above(sound: Array, hz: float, rate: int = RATE) -> float:
 )
 def test_air_absorbs_as_in_the_table_of_the_standard(celsius: float, humidity: float, expected_db_km: list[float]) -> None:
     """ISO 9613-2, table 2, octaves of 63 Hz to 2 kHz, computed by ISO 9613-1 and rounded to 0.1 dB/km."""
-    octaves_hz = 1000 * 10.0 ** (0.3 * np.arange(-4, 2))
+    octaves_hz = np.array([63.096, 125.893, 251.189, 501.187, 1000.0, 1995.262])
     found = propagation.absorption_db_km(octaves_hz, celsius, humidity)
     np.testing.assert_allclose(found, expected_db_km, atol=0.06)
 
@@ -54,7 +54,7 @@ def test_a_kilometre_of_tropical_air_takes_little_of_the_lows() -> None:
 
 def test_a_forest_scatters_as_the_standard_says() -> None:
     """ISO 9613-2, table A.1, in dB/m."""
-    octaves_hz = 1000 * 2.0 ** np.arange(-4, 3)
+    octaves_hz = np.array([63.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0])
     np.testing.assert_allclose(propagation.scattering_db_m(octaves_hz), [0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.09], atol=0.016)
 
 

@@ -58,7 +58,7 @@ def shock_lead_s(range_m: float, angle: float, mach: float) -> float | None:
 
 
 def gunshot(rng: Rng, rate: int) -> Array:
-    """A shot or a burst, 10 m to 3 km away: distance takes the highs, the tail outlasts the blast; a fifth are close and dry."""
+    """A shot or a burst, 10 m to 3 km away: distance takes the highs, the tail outlasts the blast; a quarter are close and dry."""
     dry = rng.random() < 0.25
     distance_km = log_uniform(rng, 0.01, 0.3) if dry else log_uniform(rng, 0.05, 3.0)
     shot = _burst(rng, shot_at(rng, rate, distance_km, dry=dry), rate)

@@ -91,6 +91,7 @@ def reverberation(rng: Rng, rate: int, seconds: float, t60_s: tuple[float, float
         band_t60_s = t60_s[0] ** (1 - share) * t60_s[1] ** share
         band = fft.irfft(spectrum * np.exp(-1.4 * (octave - np.log2(edge_hz)) ** 2), padded)[:n]
         out += band / (band.std() + 1e-12) * np.exp(-3 * np.log(10) * time_s / band_t60_s)
-    rise = 1 - np.exp(-time_s / max(onset_s, 1e-4))
+    # It grows in, and is led to silence in its last third rather than cut.
+    rise = (1 - np.exp(-time_s / max(onset_s, 1e-4))) * np.minimum(1, 3 * np.linspace(1, 0, n))
     tail: Array = out * rise * 10 ** (slow_curve(rng, n, max(4, int(seconds * 12)), -2.5, 2.5) / 20)
     return tail

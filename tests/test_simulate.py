@@ -17,7 +17,18 @@ from scipy.stats import lognorm
 from loxo.annotations import read_annotations
 from loxo.clips import Clip, read_clips
 from loxo.events import EVENT_LABELS, Event
-from loxo.simulate import LOOKALIKES, SceneSettings, gunshot, rumble, scene, sounds, soundscape, writing
+from loxo.simulate import (
+    LOOKALIKES,
+    SceneSettings,
+    gunshot,
+    gunshots,
+    rumble,
+    scene,
+    signals,
+    soundscape,
+    weather,
+    writing,
+)
 from loxo.simulate import scenes as room
 from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording
 from loxo.timeline import samples_at
@@ -76,46 +87,13 @@ def test_rumbles_last_as_long_as_those_of_the_elp_table() -> None:
     longer = seconds[seconds > 2.5]
     expected = table.isf(table.sf(2.5) * np.array([0.5, 0.05]))
     np.testing.assert_allclose(np.quantile(longer, [0.5, 0.95]), expected, rtol=0.07)
-    assert seconds.max() <= 12.8
+    assert seconds.max() <= 12.0
+    assert np.mean(seconds < 1) > 0.15
     assert 0.5 < len(longer) / len(seconds) < table.sf(2.5)
 
 
-def test_a_rumble_is_harmonics_of_a_low_fundamental(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Along the phase of the fundamental, a call is nothing but whole multiples; breath and fading are the rest."""
-    heard: list[Array] = []
-    voice = sounds._harmonics
-
-    def noted(rng: Rng, f0: Array, rate: int, level_db: Callable[[Array], Array], limit_hz: float) -> Array:
-        heard.append(f0)
-        return voice(rng, f0, rate, level_db, limit_hz)
-
-    monkeypatch.setattr(sounds, "_harmonics", noted)
-    rate, per_cycle, shares = 500, 64, []
-    for call, f0 in zip(drawn(rumble, 120, rate), heard, strict=False):
-        cycles = np.concatenate([[0], np.cumsum(f0)[:-1]]) / rate
-        even = np.interp(np.arange(0, cycles[-1], 1 / per_cycle), cycles, call)
-        energy = np.abs(np.fft.rfft(even * np.hanning(len(even)))) ** 2
-        multiple = np.fft.rfftfreq(len(even), 1 / per_cycle)
-        whole = (np.abs(multiple - multiple.round()) < 0.2) & (multiple > 0.5)
-        shares.append(energy[whole].sum() / energy.sum())
-    assert np.quantile(shares, [0, 0.1, 0.5]) == pytest.approx([0.8, 0.95, 1.0], abs=0.15)
-    assert np.median(shares) > 0.99
-    fundamentals = np.array([np.median(f0) for f0 in heard])
-    assert np.mean((fundamentals >= 8) & (fundamentals <= 45)) > 0.85
-    assert min(f0.min() for f0 in heard) > 3
-    assert max(f0.max() for f0 in heard) < 90
-
-
-def test_harmonics_end_at_their_limit_and_below_half_the_rate() -> None:
-    for limit_hz, last in ((110, 5), (5000, 45)):
-        sound = sounds._harmonics(generator(1), np.full(4 * 2000, 20.0), 2000, lambda f: 0 * f, limit_hz)
-        energy = np.abs(np.fft.rfft(sound)) ** 2
-        lines_hz = np.fft.rfftfreq(len(sound), 1 / 2000)[energy > 1e-6 * energy.max()]
-        np.testing.assert_allclose(lines_hz, 20.0 * np.arange(1, last + 1))
-
-
 def test_a_shot_rises_within_milliseconds_and_thunder_does_not() -> None:
-    shots, rolls = ([rise_s(sound) for sound in drawn(maker, 60)] for maker in (gunshot, sounds.thunder))
+    shots, rolls = ([rise_s(sound) for sound in drawn(maker, 60)] for maker in (gunshot, weather.thunder))
     assert np.median(shots) <= 0.025
     assert np.quantile(shots, 0.75) <= 0.1
     assert min(rolls) > 0.05
@@ -123,8 +101,10 @@ def test_a_shot_rises_within_milliseconds_and_thunder_does_not() -> None:
 
 
 @pytest.mark.parametrize("dry", [True, False])
-def test_a_near_shot_is_an_edge(dry: bool) -> None:  # a parameter of the test
-    assert max(rise_s(sounds._blast(generator(seed), RATE, 0.03, dry=dry)) for seed in range(30)) <= 0.015
+def test_a_near_shot_is_an_edge(dry: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # a parameter of the test
+    """Where no shock wave comes first."""
+    monkeypatch.setattr(gunshots, "_lead_s", lambda *_: 0.0)
+    assert max(rise_s(gunshots.shot_at(generator(seed), RATE, 0.03, dry=dry)) for seed in range(30)) <= 0.015
 
 
 def test_a_shot_decays() -> None:
@@ -134,23 +114,24 @@ def test_a_shot_decays() -> None:
         cells = powers(shot, 0.02)
         peak = int(cells.argmax())
         drops_db.append(10 * np.log10(cells[peak : peak + 25].sum() / (cells[peak + 25 : peak + 50].sum() + 1e-30)))
-        ends_db.append(10 * np.log10(cells[-10:].mean() / cells[peak] + 1e-30))
+        ends_db.append(10 * np.log10(cells[-3:].mean() / cells[peak] + 1e-30))
     assert np.median(drops_db) > 10
-    assert min(drops_db) > 0
+    # Of bursts, the second half may be the louder.
+    assert np.quantile(drops_db, 0.05) > 0
     assert max(ends_db) < -40
 
 
 def test_far_shots_lose_their_highs() -> None:
     shares = []
     for distance_km in (0.03, 3.0):
-        shots = [sounds._blast(generator(seed), RATE, distance_km, dry=False) for seed in range(10)]
+        shots = [gunshots.shot_at(generator(seed), RATE, distance_km, dry=False) for seed in range(10)]
         energy = np.mean([np.abs(np.fft.rfft(shot, 32768)) ** 2 for shot in shots], axis=0)
         shares.append(energy[8192:].sum() / energy.sum())  # above 1 kHz
     assert shares[1] < shares[0]
 
 
 def test_a_branch_that_snaps_has_no_tail() -> None:
-    for sound in drawn(sounds.branch_snap, 60):
+    for sound in drawn(weather.branch_snap, 60):
         cells = powers(sound, 0.02)
         after = cells[cells.argmax() :]
         assert (np.flatnonzero(after < 0.01 * after[0]) * 0.02)[0] <= 0.2
@@ -159,7 +140,7 @@ def test_a_branch_that_snaps_has_no_tail() -> None:
 @given(st.integers(10, 3000), st.sampled_from([1000, 4000]), st.integers(0, 9))
 def test_shaping_changes_each_frequency_by_its_gain(n: int, rate: int, seed: int) -> None:
     waveform = generator(seed).normal(size=n)
-    np.testing.assert_allclose(sounds.shaped(waveform, rate, lambda f: 0 * f - 6.0), waveform * 10 ** (-6 / 20), atol=1e-9)
+    np.testing.assert_allclose(signals.shaped(waveform, rate, lambda f: 0 * f - 6.0), waveform * 10 ** (-6 / 20), atol=1e-9)
 
 
 # Scenes.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loxo.timeline import FrameGrid, Span, ceil_div, samples_at, seconds_at, spans
+from loxo.timeline import FrameGrid, Span, ceil_div, samples_at, seconds_at, spans, times_s
 
 RATES = st.sampled_from([2_000, 4_000, 8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
 WEEK_S = 7 * 24 * 3600
@@ -103,3 +103,7 @@ def test_a_span_in_the_middle() -> None:
 def test_cores_of_no_size_and_negative_context_are_refused(size: int, context: int) -> None:
     with pytest.raises(ValueError, match=f"size {size} .* context {context} "):
         next(spans(10, size, context))
+
+
+def test_times_are_those_of_the_samples() -> None:
+    assert times_s(5, 4).tolist() == [seconds_at(sample, 4) for sample in range(5)]

@@ -16,8 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["FrameGrid", "Span", "ceil_div", "samples_at", "seconds_at", "spans"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["FrameGrid", "Span", "ceil_div", "samples_at", "seconds_at", "spans", "times_s"]
 
 
 def ceil_div(count: int, size: int) -> int:
@@ -33,6 +38,13 @@ def samples_at(seconds: float, rate: int) -> int:
 def seconds_at(samples: int, rate: int) -> float:
     """Time of a sample in seconds."""
     return samples / rate
+
+
+def times_s(samples: int, rate: int) -> NDArray[np.float64]:
+    """Times `(sample,)` of the first `samples` samples in seconds."""
+    import numpy as np
+
+    return np.arange(samples) / rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.signal import istft, stft
 
 from loxo.events import Event
-from loxo.simulate.sounds import LOOKALIKES, coloured_noise, gunshot, rumble, shaped, slow_curve
-from loxo.timeline import samples_at, seconds_at
+from loxo.simulate.gunshots import gunshot
+from loxo.simulate.lookalikes import LOOKALIKES
+from loxo.simulate.recorder import draw_recorder, level_of
+from loxo.simulate.rumbles import rumble
+from loxo.simulate.signals import Array, Rng, coloured_noise, log_uniform, low_pass_db, normed, shaped, slow_curve
+from loxo.timeline import samples_at, seconds_at, times_s
 
 __all__ = ["SceneSettings", "scene", "soundscape"]
 
-Array = NDArray[np.float64]
-Rng = np.random.Generator
 Bed = Callable[[Rng, int], Array]
 
 MARGINAL_DB = {"Rumble": 3.0, "Gunshot": 4.0}
@@ -31,6 +32,8 @@ BODY_DB = 20.0
 """How far below its peak a sound still counts for its signal-to-noise ratio."""
 DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 """How far below its peak a sound is still marked: at the faintest and at the loudest."""
+OVERLAPPING = 0.25
+"""Share of rumbles, after the first of a scene, that begin during the one before."""
 ENVELOPE_S = 0.04
 FADE_S = 2.0
 
@@ -60,10 +63,10 @@ class SceneSettings:
 
 def scene(rng: Rng, settings: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
     """One soundscape `(sample,)` in [-1, 1] and its events, in order of time; look-alikes are listed under their own labels."""
-    bed, (hear, digitise) = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
+    bed, (hear, digitise) = _draw_bed(rng, settings), draw_recorder(rng, settings.rate)
     mixture, events = _compose(rng, settings, bed)
     heard = hear(rng, mixture)
-    return digitise(heard, _level(heard)), events
+    return digitise(heard, level_of(heard)), events
 
 
 def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
@@ -71,7 +74,7 @@ def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tu
 
     Scenes are faded into one another over two seconds in which no event lies. An event that the end of the recording cuts is marginal.
     """
-    bed, (hear, digitise) = _draw_bed(rng, settings), _draw_recorder(rng, settings.rate)
+    bed, (hear, digitise) = _draw_bed(rng, settings), draw_recorder(rng, settings.rate)
     total, fade = samples_at(seconds, settings.rate), samples_at(FADE_S, settings.rate)
     ramp = np.sqrt(np.linspace(0, 1, fade))
     tail = np.zeros(0)
@@ -80,7 +83,7 @@ def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tu
     while done < total:
         mixture, events = _compose(rng, settings, bed)
         heard = hear(rng, mixture).copy()
-        level = _level(heard) if level is None else level
+        level = level_of(heard) if level is None else level
         start_s = seconds_at(done, settings.rate)
         if len(tail):
             heard[:fade] = heard[:fade] * ramp + tail * ramp[::-1]
@@ -111,22 +114,32 @@ def _compose(rng: Rng, settings: SceneSettings, bed: Bed) -> tuple[Array, list[E
     around = mixture.copy()
     if rng.random() >= settings.empty_share:
         for _ in range(rng.poisson(settings.rumbles_per_minute * minutes)):
-            events += _place(rng, settings, ("Rumble", rumble, settings.rumble_db), around, mixture)
+            # One tenth of the calls in ELP's training table overlap with the next: animals answer each other.
+            near = events[-1] if events and events[-1].label == "Rumble" and rng.random() < OVERLAPPING else None
+            events += _place(rng, settings, ("Rumble", rumble, settings.rumble_db), around, mixture, near)
         for _ in range(rng.poisson(settings.gunshots_per_minute * minutes)):
             events += _place(rng, settings, ("Gunshot", gunshot, settings.gunshot_db), around, mixture)
     return mixture, sorted(events, key=lambda event: event.start_s)
 
 
 def _place(
-    rng: Rng, settings: SceneSettings, what: tuple[str, Callable[[Rng, int], Array], tuple[float, float]], noise: Array, mixture: Array
+    rng: Rng,
+    settings: SceneSettings,
+    what: tuple[str, Callable[[Rng, int], Array], tuple[float, float]],
+    noise: Array,
+    mixture: Array,
+    near: Event | None = None,
 ) -> list[Event]:
-    """Add one sound to the mixture; nothing where it does not fit between the fades."""
+    """Add one sound to the mixture, cut to what fits between the fades; where there is a `near` event, it begins during that."""
     label, maker, snr_range = what
     rate, fade = settings.rate, samples_at(FADE_S, settings.rate)
     snr_db = rng.uniform(*snr_range)
     sound = maker(rng, rate)[: len(mixture) - 2 * fade]
     start, stop = _extent(sound, rate, BODY_DB)
-    at = int(rng.integers(fade, len(mixture) - fade - len(sound) + 1))
+    last = len(mixture) - fade - len(sound)
+    at = int(rng.integers(fade, last + 1))
+    if near is not None:
+        at = min(last, samples_at(rng.uniform(near.start_s, near.end_s), rate))
     low_hz, high_hz, gain = _gain(sound[start:stop], noise[at + start : at + stop], rate, snr_db)
     mixture[at : at + len(sound)] += gain * sound
     # A mean ratio of n dB is a peak of more; the mark ends where the sound is lost in the noise.
@@ -166,7 +179,7 @@ def _draw_bed(rng: Rng, settings: SceneSettings) -> Bed:
     gusting = rng.uniform(0, 10) * (rng.random() < 0.6)
     gust_hz = rng.uniform(20, 120)
     insects = [(rng.uniform(900, 0.48 * settings.rate), rng.uniform(20, 200), rng.uniform(0, 25)) for _ in range(rng.poisson(1.0))]
-    hum_hz = np.exp(rng.uniform(np.log(12), np.log(200))) if rng.random() < 0.25 else 0.0
+    hum_hz = log_uniform(rng, 12, 200) if rng.random() < 0.25 else 0.0
     real = rng.random() < settings.background_share and len(settings.backgrounds) > 0
     background = settings.backgrounds[rng.integers(len(settings.backgrounds))] if real else None
     mixed_db = rng.uniform(-30, 6)
@@ -174,14 +187,15 @@ def _draw_bed(rng: Rng, settings: SceneSettings) -> Bed:
     def bed(rng: Rng, n: int) -> Array:
         rate = settings.rate
         noise = coloured_noise(rng, n, rate, lambda f: np.interp(np.log2(f), anchors_hz, levels_db))
-        noise /= noise.std()
-        wind = shaped(noise, rate, lambda f: -12 * np.maximum(np.log2(f / gust_hz), 0))
-        noise += wind * (10 ** (slow_curve(rng, n, max(2, 2 * n // rate), -gusting, gusting) / 20) - 1)
+        noise = normed(noise)
+        if gusting:
+            wind = shaped(noise, rate, lambda f: low_pass_db(f, gust_hz, 12))
+            noise += wind * (10 ** (slow_curve(rng, n, max(2, 2 * n // rate), -gusting, gusting) / 20) - 1)
         for centre_hz, width_hz, level_db in insects:
             trill = coloured_noise(rng, n, rate, lambda f, c=centre_hz, w=width_hz: -3 * ((f - c) / w) ** 2)  # type: ignore[misc]  # bound in a loop
-            noise += trill / trill.std() * noise.std() * 10 ** ((level_db - 25) / 20) * slow_curve(rng, n, max(2, n // rate), 0.3, 1)
+            noise += normed(trill) * noise.std() * 10 ** ((level_db - 25) / 20) * slow_curve(rng, n, max(2, n // rate), 0.3, 1)
         if hum_hz:
-            time_s = np.arange(n) / rate
+            time_s = times_s(n, rate)
             for k in range(1, int(rng.integers(2, 8))):
                 noise += 0.05 * rng.uniform(0, 1) * np.sin(2 * np.pi * k * hum_hz * time_s + rng.uniform(0, 2 * np.pi))
         if background is not None:
@@ -196,38 +210,3 @@ def _looped(rng: Rng, background: NDArray[np.float32], n: int) -> Array:
     """An excerpt of `n` samples from a random place, forwards and backwards in turn so that no seam clicks."""
     there_and_back = np.concatenate([background, background[::-1]]).astype(float)
     return np.take(there_and_back, np.arange(n) + rng.integers(len(there_and_back)), mode="wrap")
-
-
-def _draw_recorder(rng: Rng, rate: int) -> tuple[Callable[[Rng, Array], Array], Callable[[Array, float], NDArray[np.float32]]]:
-    """A recorder, as what it hears (high-pass, coder) and how it writes that, given a level (gain, clipping, rounding to 16 bits)."""
-    level_db = rng.uniform(-55, -22)
-    corner_hz = np.exp(rng.uniform(np.log(1), np.log(25)))
-    coder = rng.uniform(2, 10) if rng.random() < 0.12 else 0.0
-    offset = rng.normal(0, 0.003)
-
-    def hear(rng: Rng, mixture: Array) -> Array:
-        heard = shaped(mixture, rate, lambda f: -12 * np.maximum(np.log2(corner_hz / f), 0)) if corner_hz > 2 else mixture
-        return _coded(rng, heard, rate, coder) if coder else heard
-
-    def digitise(heard: Array, level: float) -> NDArray[np.float32]:
-        signal = heard / (level + 1e-12) * 10 ** (level_db / 20) + offset
-        rounded: NDArray[np.float32] = (np.round(np.clip(signal, -1, 1) * 32767) / 32768).astype(np.float32)
-        return rounded
-
-    return hear, digitise
-
-
-def _level(heard: Array) -> float:
-    """A robust level, to which a recorder's gain is set: it does not follow one loud sound."""
-    return float(np.median(np.abs(heard)) / 0.6745)
-
-
-def _coded(rng: Rng, waveform: Array, rate: int, threshold_db: float) -> Array:
-    """What a coder at a low bit rate leaves: cells of time and frequency that are weaker than their surroundings are dropped."""
-    size = 512 if rng.random() < 0.5 else 256
-    _, _, cells = stft(waveform, rate, nperseg=size)
-    power = np.abs(cells) ** 2
-    level = power.mean(axis=1, keepdims=True)
-    kept = cells * (power > level * 10 ** (-threshold_db / 10) * rng.uniform(0.3, 2, size=(len(cells), 1)))
-    _, coded = istft(kept, rate, nperseg=size)
-    return np.asarray(coded[: len(waveform)], dtype=float)

@@ -1,0 +1,60 @@
+"""Draws ten sounds of each kind that `loxo.simulate` makes, as spectrograms for docs/simulation.md.
+
+python benchmarks/draw_simulation.py docs
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from scipy.signal import spectrogram
+
+from loxo.simulate import LOOKALIKES, gunshot, rumble
+from loxo.simulate.signals import Array
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+RATE, COUNT = 4000, 10
+KINDS = {"Rumble": rumble, "Gunshot": gunshot, **{label: maker for label, (maker, _) in LOOKALIKES.items()}}
+PICTURES = {
+    "events": ["Rumble", "Gunshot"],
+    "calls": ["Roar", "Trumpet", "Bark", "Bird", "Frog", "Insects", "People"],
+    "blows": ["Knock", "Branch", "Drumming", "Chest beats", "Tree fall"],
+    "noises": ["Thunder", "Wind", "Rain", "Aircraft", "Vehicle", "Generator", "Saw"],
+}
+WINDOWS = {"Rumble": 1024, "Aircraft": 1024, "Vehicle": 1024, "Generator": 1024}
+TOPS_HZ = {"Rumble": 400.0, "Aircraft": 600.0, "Vehicle": 600.0, "Generator": 600.0, "Thunder": 600.0, "Wind": 600.0}
+
+
+def draw(axes: Axes, sound: Array, label: str) -> None:
+    """One sound, 55 dB deep, with its kind's window and highest frequency."""
+    size = WINDOWS.get(label, 256)
+    hz, time_s, power = spectrogram(np.pad(sound, size), RATE, nperseg=size, noverlap=size * 3 // 4)
+    level_db = 10 * np.log10(power[hz <= TOPS_HZ.get(label, 2000.0)] + 1e-20)
+    top_hz = hz[len(level_db) - 1]
+    extent = (0, time_s[-1], 0, top_hz)
+    axes.imshow(level_db, origin="lower", aspect="auto", extent=extent, vmin=level_db.max() - 55, vmax=level_db.max(), cmap="magma")
+    axes.tick_params(labelsize=5, length=2, pad=1)
+
+
+def main(folder: Path) -> None:
+    """Write `simulation_<picture>.png` for each group of kinds."""
+    for name, labels in PICTURES.items():
+        rows = labels if len(labels) > 2 else [label for label in labels for _ in range(2)]
+        figure, grid = plt.subplots(len(rows), COUNT, figsize=(14, 1.25 * len(rows)), squeeze=False)
+        for row, label in enumerate(rows):
+            grid[row, 0].set_ylabel(f"{label} (Hz)", fontsize=7)
+            for column in range(COUNT):
+                draw(grid[row, column], KINDS[label](np.random.default_rng([row, column]), RATE), label)
+        figure.tight_layout(pad=0.2)
+        figure.savefig(folder / f"simulation_{name}.png", dpi=80, pil_kwargs={"optimize": True})
+        plt.close(figure)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,100 @@
+"""Rumbles: a source of many harmonics, a vocal tract that shapes them, and the way to the recorder.
+
+- Fundamental 8-35 Hz in adults (Poole et al. 1988; Keen et al. 2017), higher in the young and in short calls at clearings.
+- Contours: most are arched; flat, rising, falling and doubly arched ones are fewer (Soltis 2010; Hedwig et al. 2019).
+- Durations: median 3.8 s, 95th percentile 7.0 s (training table of the Elephant Listening Project); clearings add calls of 0.25-1.5 s.
+- Jitter: the fundamental wanders by about one per cent, four times a second (Li et al. 2007 report jitter of .5-3 %).
+- Formants: a tract of 2-3 m, so resonances near 20-60, 80-220 and 400-650 Hz, with a dark band below the last (Stoeger et al. 2012).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from loxo.simulate.propagation import carried
+from loxo.simulate.signals import (
+    Array,
+    Rng,
+    coloured_noise,
+    formants_db,
+    harmonics,
+    high_pass_db,
+    log_uniform,
+    low_pass_db,
+    normed,
+    shaped,
+    slow_curve,
+    swell,
+)
+from loxo.timeline import samples_at
+
+__all__ = ["CONTOURS", "contour", "rumble"]
+
+CONTOURS = {"arched": 0.5, "flat": 0.2, "rising": 0.08, "falling": 0.12, "double": 0.1}
+"""Shapes of the fundamental, and their shares."""
+
+
+def contour(rng: Rng, n: int, kind: str) -> Array:
+    """Course of the pitch `(sample,)` over a call, from 0 to 1."""
+    peak = float(rng.beta(2.5, 3))
+    knots: dict[str, tuple[list[float], list[float]]] = {
+        "arched": ([0, min(max(peak, 0.1), 0.9), 1], [0, 1, 0]),
+        "flat": ([0, 0.1, 0.9, 1], [0.7, 1, 1, 0.7]),
+        "rising": ([0, 1], [0, 1]),
+        "falling": ([0, 1], [1, 0]),
+        "double": ([0, 0.25, 0.5, 0.75, 1], [0, 1, float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.75, 1)), 0]),
+    }
+    at, height = knots[kind]
+    position = np.linspace(0, 1, n)
+    out = np.zeros(n)
+    # Between its knots the course is a half wave: it has no corners.
+    for (start, stop), (low, high) in zip(pairwise(at), pairwise(height), strict=True):
+        within = (position >= start) & (position <= stop)
+        out[within] = low + (high - low) * (0.5 - 0.5 * np.cos(np.pi * (position[within] - start) / (stop - start)))
+    return out
+
+
+def rumble(rng: Rng, rate: int) -> Array:
+    """An elephant's rumble, from a call at the clearing to the one line that is left of it kilometres away."""
+    close = rng.random() < 0.5
+    short = close and rng.random() < 0.6
+    duration_s = log_uniform(rng, 0.25, 1.5) if short else float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
+    n = samples_at(duration_s, rate)
+    f0 = _fundamental(rng, n, duration_s, log_uniform(rng, 10, 55) if short else log_uniform(rng, 8, 35))
+    distance_km = log_uniform(rng, 0.02, 0.3) if close else log_uniform(rng, 0.2, 3.0)
+    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=800 if close else 300), rate)
+    if close and rng.random() < 0.5:
+        top_hz = rng.uniform(250, 700)
+        breath = normed(coloured_noise(rng, n, rate, lambda f: high_pass_db(f, 120, 12) + low_pass_db(f, top_hz, 12)))
+        voice += breath * voice.std() * 10 ** (rng.uniform(-20, 0) / 20)
+    call = voice * swell(rng, n, rate, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
+    heard = carried(rng, call, rate, distance_km, echo_db=rng.uniform(-30, -12))
+    # A tail of reverberation is no part of the call that an annotator marks.
+    return heard[:n] * np.minimum(1, np.linspace(n, 0, n) / max(1, samples_at(0.02, rate)))
+
+
+def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float) -> Array:
+    """Fundamental `(sample,)` in Hz: a contour on a pitch, with jitter; it spans up to half of the pitch."""
+    kind = str(rng.choice(list(CONTOURS), p=list(CONTOURS.values())))
+    bend = rng.uniform(0.0, 0.06) if kind == "flat" else rng.uniform(0.08, 0.5)
+    jitter = slow_curve(rng, n, max(2, int(4 * duration_s)), -0.012, 0.012)
+    f0: Array = pitch_hz * (1 + bend * contour(rng, n, kind) + rng.uniform(-0.05, 0.05) * np.linspace(0, 1, n)) * (1 + jitter)
+    return f0
+
+
+def _tract(rng: Rng, source: Array, rate: int) -> Array:
+    """The source with the tilt of the larynx, the formants of trunk and mouth, and the limit above which nothing is left."""
+    tilt = rng.uniform(2, 10)
+    formants = [
+        (rng.uniform(20, 60), rng.uniform(10, 40), rng.uniform(0, 14)),
+        (rng.uniform(80, 220), rng.uniform(20, 80), rng.uniform(0, 16)),
+        (rng.uniform(400, 650), rng.uniform(50, 120), rng.uniform(0, 22)),
+    ]
+    corner_hz, slope_db = log_uniform(rng, 40, 600), rng.uniform(6, 24)
+    return shaped(
+        source,
+        rate,
+        lambda f: -tilt * np.log2(np.maximum(f, 5) / 20) + formants_db(f, formants) + low_pass_db(f, corner_hz, slope_db),
+    )

@@ -1,0 +1,53 @@
+"""Blows: drumming of chimpanzees, chest beats of gorillas, knocks on the recorder.
+
+- Buttress drumming: 2-14 beats, 0.06-0.45 s apart, 45-500 Hz (Arcadi et al. 1998; Babiszewska et al. 2015).
+- Chest beats: 4-15 beats, 8-12 a second, 0.5-2 s, hollow tones of 200-900 Hz (Wright et al. 2021).
+- Knocks: something touches the housing, a thump of 15-200 Hz or a click, without any tail.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loxo.simulate.propagation import carried
+from loxo.simulate.signals import Array, Rng, log_uniform, low_pass_db, shaped
+from loxo.timeline import samples_at, times_s
+
+__all__ = ["chest_beats", "drumming", "knock"]
+
+
+def _beats(rng: Rng, rate: int, starts_s: Array, pitch_hz: float, decay_s: float, noise: float) -> Array:
+    """Decaying tones with noise at the times given; the last one has half a second to fade."""
+    out = np.zeros(samples_at(starts_s[-1] + 0.5, rate))
+    time_s = times_s(samples_at(min(0.5, 8 * decay_s), rate), rate)
+    fading = np.exp(-time_s / decay_s)
+    for start_s in starts_s:
+        tone = np.sin(2 * np.pi * pitch_hz * rng.uniform(0.95, 1.05) * time_s) + noise * rng.standard_normal(len(time_s))
+        at = samples_at(start_s, rate)
+        out[at : at + len(tone)] += (rng.uniform(0.5, 1) * tone * fading)[: len(out) - at]
+    return shaped(out, rate, lambda f: low_pass_db(f, 3 * pitch_hz, 9))
+
+
+def drumming(rng: Rng, rate: int) -> Array:
+    """Chimpanzees on buttress roots: a series of low thumps."""
+    starts_s = np.cumsum(log_uniform(rng, 0.06, 0.45) * rng.uniform(0.8, 1.25, rng.integers(2, 14)))
+    beats = _beats(rng, rate, starts_s - starts_s[0], log_uniform(rng, 45, 500), rng.uniform(0.02, 0.09), 0.5)
+    return carried(rng, beats, rate, log_uniform(rng, 0.05, 1.5), echo_db=rng.uniform(-20, -2))
+
+
+def chest_beats(rng: Rng, rate: int) -> Array:
+    """A gorilla's chest beats: fast, hollow, of even time."""
+    starts_s = np.cumsum(rng.uniform(0.08, 0.125) * rng.uniform(0.9, 1.1, rng.integers(4, 16)))
+    beats = _beats(rng, rate, starts_s - starts_s[0], log_uniform(rng, 200, 900), rng.uniform(0.01, 0.03), rng.uniform(0.1, 0.5))
+    return carried(rng, beats, rate, log_uniform(rng, 0.05, 1.5), echo_db=rng.uniform(-20, -2))
+
+
+def knock(rng: Rng, rate: int) -> Array:
+    """Something touches the recorder, once or a few times: a thump with the box's ring."""
+    parts = []
+    for _ in range(1 if rng.random() < 0.6 else rng.integers(2, 5)):
+        n = samples_at(rng.uniform(0.1, 0.5), rate)
+        time_s = times_s(n, rate)
+        thump = np.sin(2 * np.pi * log_uniform(rng, 15, 400) * time_s) + rng.uniform(0, 2) * rng.standard_normal(n)
+        parts.append(thump * np.exp(-time_s / log_uniform(rng, 0.003, 0.08)))
+    return np.concatenate(parts)

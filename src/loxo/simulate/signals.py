@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.signal import resample_poly
 
 from loxo.timeline import samples_at, seconds_at
 
@@ -93,11 +94,21 @@ def formants_db(frequency: Array, formants: Sequence[tuple[float, float, float]]
 
 
 def harmonics(rng: Rng, f0: Array, rate: int, limit_hz: float, spread_db: float = 3.0) -> Array:
-    """A source of equal harmonics, give or take `spread_db`, of a fundamental `(sample,)`: all that stay below the limit and half the rate.
+    """A source of equal harmonics, give or take `spread_db`, of a fundamental `(sample,)`: all that stay below the limit.
 
-    One cycle is drawn as a table and read along the phase, so the cost does not depend on how many harmonics there are.
+    One cycle is drawn as a table and read along the phase, so the cost does not depend on how many harmonics there are. Where they reach
+    half the rate it is read twice as densely and filtered as a recorder does, so that they do not all end with the last whole one.
     """
-    count = max(1, min(int(limit_hz / f0.mean()), int(0.48 * rate / f0.max())))
+    count = max(1, min(int(limit_hz / f0.mean()), int(0.98 * rate / f0.max())))
+    if count * f0.max() > 0.45 * rate:
+        twice = np.interp(np.arange(2 * len(f0)) / 2, np.arange(len(f0)), f0)
+        dense: Array = resample_poly(_read(rng, twice, 2 * rate, count, spread_db), 1, 2)
+        return dense
+    return _read(rng, f0, rate, count, spread_db)
+
+
+def _read(rng: Rng, f0: Array, rate: int, count: int, spread_db: float) -> Array:
+    """A cycle of `count` harmonics, read along the phase of the fundamental."""
     size = 1 << (64 * count - 1).bit_length()
     spectrum = np.zeros(size // 2 + 1, complex)
     spectrum[1 : count + 1] = 10 ** (rng.normal(0, spread_db, count) / 20) * np.exp(2j * np.pi * rng.random(count))

@@ -2,7 +2,7 @@
 
 The long-window bands and the short-window bands are two pictures of one time axis and go through a stack of convolutions each: lines of
 rumbles are sought in the one, edges of shots in the other. Frequency is halved by each layer; time is kept, or taken in
-steps of some frames. Depthwise convolutions keep it small enough for an old laptop.
+steps of some frames, of which each has an answer. Depthwise convolutions keep it small enough for an old laptop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class CRNNSettings:
     """Channels of the convolutions of each stack, and the sizes of the two layers over time.
 
     Args:
-        step_frames: frames of one step of the layers over time, which cost less the fewer there are; the second convolution joins them.
+        step_frames: frames of one step of the layers over time, which cost less the fewer there are: the second convolution joins them, and
+            the head answers for each.
 
     Raises:
         ValueError: if there is no layer, a layer is empty, or all is dropped.
@@ -49,7 +50,7 @@ class CRNNSettings:
 
 
 class CRNN(AbstractModel):
-    """Scores `(batch, class, step)` of waveforms `(batch, sample)`."""
+    """Scores `(batch, class, frame)` of waveforms `(batch, sample)`."""
 
     def __init__(
         self, settings: CRNNSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
@@ -69,7 +70,7 @@ class CRNN(AbstractModel):
             nn.Dropout(settings.dropout),
         )
         self.recurrent = nn.GRU(settings.joined, settings.hidden, batch_first=True, bidirectional=True)
-        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * settings.hidden, len(EVENT_LABELS)))
+        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * settings.hidden, len(EVENT_LABELS) * settings.step_frames))
 
     def network(self, features: Tensor) -> Tensor:
         long = torch.unflatten(features[:, : self.n_long], 1, (self.front_end.long.per_frame, -1))
@@ -77,7 +78,8 @@ class CRNN(AbstractModel):
         parts = [self.long_stack(long).flatten(1, 2), self.short_stack(short).flatten(1, 2)]
         joined = self.join(torch.cat(parts, dim=1))
         over_time, _ = self.recurrent(joined.transpose(1, 2))
-        logits: Tensor = self.head(over_time).transpose(1, 2)
+        # (batch, step, class and frame of the step) -> (batch, class, frame)
+        logits: Tensor = torch.unflatten(self.head(over_time), 2, (len(EVENT_LABELS), -1)).transpose(1, 2).flatten(2)
         return logits
 
 

@@ -66,6 +66,15 @@ def test_every_recording_has_an_outcome_and_bad_ones_end_nothing(scorer: Scorer,
     assert all(len(line.split("\t")) == 2 for line in lines)
 
 
+def test_recordings_at_once_leave_the_same_in_the_same_order(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    one, several = survey(scorer, tmp_path / "one"), survey(scorer, tmp_path / "several")
+    several.jobs = 3
+    recordings = find_recordings([folder])
+    assert run_survey(several, recordings) == run_survey(one, recordings)
+    assert [json.loads(line)["recording"] for line in several.journal.read_text().splitlines()] == [path.as_posix() for path in recordings]
+    assert several.profile.seconds["network"] > 0
+
+
 def test_what_a_run_leaves_has_the_agreed_shape(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     low = {label: replace(decision, threshold=1e-4, minimum_s=0.0) for label, decision in scorer.spec.decisions.items()}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from loxo.annotations import RAVEN_COLUMNS, read_annotations
 from loxo.checkpoints import find_model
 from loxo.recordings import find_recordings
-from loxo.scoring import Scorer, Scores
+from loxo.scoring import Profile, Scorer, Scores
 from loxo.surveys import Outcome, Survey, SurveySettings, read_journal, run_survey
 
 RATE = 4000
@@ -117,9 +117,9 @@ class Counting(Scorer):
 
     calls = 0
 
-    def score(self, blocks: Iterable[NDArray[np.float32]], *, keep_above: float = 0.1) -> Scores:
+    def score(self, blocks: Iterable[NDArray[np.float32]], *, keep_above: float = 0.1, profile: Profile | None = None) -> Scores:
         self.calls += 1
-        return super().score(blocks, keep_above=keep_above)
+        return super().score(blocks, keep_above=keep_above, profile=profile)
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def test_what_goes_wrong_while_reading_reaches_the_caller(workers: Scorer) -> No
 
 def test_a_stage_within_a_stage_counts_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 3.0, 10.0])
-    monkeypatch.setattr(room.time, "thread_time", lambda: next(now))
+    monkeypatch.setattr("loxo.scoring.time.thread_time", lambda: next(now))
     profile = Profile()
     with profile.stage("resample"), profile.stage("read"):
         pass

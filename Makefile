@@ -6,8 +6,10 @@ BIN := .venv/bin
 CORE := .venv/core.stamp
 DEV := .venv/dev.stamp
 TORCH := torch==2.13.0
-# Recordings without events, files or folders, that `make model` sets its sounds into.
+# Folders of recordings without events, with a space between them, that `make model` sets its sounds into.
 BACKGROUNDS ?=
+comma := ,
+space := $(subst ,, )
 
 # -qq leaves pip its errors. Modules are compiled when they are first imported: compiling all would be a third of the set-up.
 INSTALL := -m pip install -qq --disable-pip-version-check --no-compile
@@ -40,8 +42,9 @@ bench: $(DEV) ## measure the speed and memory of detection, and what cutting cli
 	$(BIN)/python benchmarks/preparation.py
 
 model: $(DEV) ## train the packaged model anew
-	$(BIN)/loxo simulate --clips 8000 --output data/simulated --jobs 2 $(addprefix --background ,$(BACKGROUNDS))
-	$(BIN)/loxo train --config configs/crnn.yaml
+	$(BIN)/loxo train --config configs/crnn.yaml --resume --set 'data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]'
+	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000
+	$(BIN)/loxo calibrate runs/crnn/model --recordings data/calibration --truth data/calibration
 
 $(CORE): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loxo needs Python 3.11 or later: make PYTHON=python3.11")'

@@ -120,7 +120,15 @@ def prepare(folder: Path) -> dict[str, Path]:
 
 def train(folder: Path, run: Run) -> float:
     """Train; returns seconds of processor time."""
-    changes = [f"data.clips={run.clips}", f"data.window_s={CLIP_S}", f"epochs={run.epochs}", f"seed={run.seed}", "devices=1", "logger=none"]
+    changes = [
+        f"data.clips={run.clips}",
+        "data.scenes=0",
+        f"data.window_s={CLIP_S}",
+        f"epochs={run.epochs}",
+        f"seed={run.seed}",
+        "devices=1",
+        "logger=none",
+    ]
     options = [item for change in (*changes, f"output={folder / run.name}", *run.changes) for item in ("--set", change)]
     return loxo("train", "--config", f"configs/{run.config}.yaml", *options)
 
@@ -288,7 +296,9 @@ def main() -> None:
     simulate(folder / "train", range(1000, 1000 + TRAIN), 0.4)
     simulate(folder / "test", range(9000, 9000 + TEST), 0.5)
     sets = prepare(folder)
-    runs = background_runs(folder, sets, options.background_minutes) + model_runs(folder, sets, options.model_minutes)
+    runs = background_runs(folder, sets, options.background_minutes)
+    # What was not asked first comes last: whether augmentation helps.
+    runs = sorted([*runs, *model_runs(folder, sets, options.model_minutes)], key=lambda run: run.name.startswith("augmented"))
     with ThreadPoolExecutor(2) as pool:
         results = pool.map(lambda run: kept(folder / f"{run.name}.json", partial(judge, folder, run)), runs)
         for run, _ in zip(runs, results, strict=True):

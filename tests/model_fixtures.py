@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ __all__ = ["FIXED", "SMALL", "TINY", "noise", "once", "small", "some_features"]
 
 TINY = CRNNSettings(channels=(4, 4), joined=8, hidden=4)
 SMALL: dict[str, Any] = {
-    "crnn": TINY,
+    "crnn": replace(TINY, step_frames=2),
     "transformer": TransformerSettings(width=16, heads=2, layers=1),
     "htsat": HTSATSettings(embed_dim=8, depths=(1, 1, 2, 1), heads=(2, 2, 2, 2)),
     "feedforward": FeedforwardSettings(neighbours=2, hidden=(6, 4)),

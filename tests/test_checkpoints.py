@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from loxo.checkpoints import (
+    Calibration,
     Decision,
     ModelError,
     ModelSpec,
+    OperatingPoint,
     find_model,
     load_spec,
     load_weights,
@@ -78,9 +80,12 @@ def test_a_specification_comes_back_as_it_was_written(
 ) -> None:
     folder = tmp_path_factory.mktemp("spec")
     training: dict[str, object] = {"config": {"seed": 1, "clips": None}, "versions": ["1.0"]}
-    spec = ModelSpec(
-        "näme", "0.1", FrontEnd(floor_s=floor_s), ("Gunshot", "Rumble"), context, window, {"Rumble": rumble, "Gunshot": gunshot}, training
-    )
+    decisions = {"Rumble": rumble, "Gunshot": gunshot}
+    calibration = {"Rumble": Calibration(0.8, -1.5), "Gunshot": Calibration()}
+    measured = (OperatingPoint(0.9, 0.2, None, 0.0), OperatingPoint(0.1, None, 0.5, 3.25))
+    points: dict[str, tuple[OperatingPoint, ...]] = dict.fromkeys(decisions, measured)
+    front_end = FrontEnd(floor_s=floor_s)
+    spec = ModelSpec("näme", "0.1", front_end, ("Gunshot", "Rumble"), context, window, decisions, calibration, points, training)
     save_spec(spec, folder)
     assert load_spec(folder) == spec
 

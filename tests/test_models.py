@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -516,3 +516,18 @@ def test_impossible_settings_are_refused(settings: type, changes: dict[str, obje
 def test_impossible_optimisers_are_refused(changes: dict[str, Any], value: str) -> None:
     with pytest.raises(ValueError, match=value):
         OptimiserSettings(**changes)
+
+
+@pytest.mark.parametrize("n_frames", [1, 64, 101])
+def test_a_step_of_two_frames_answers_for_both(n_frames: int) -> None:
+    module = model(replace(TINY, step_frames=2))
+    features = torch.randn(2, module.front_end.n_bands, n_frames, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        steps, frames = module.network(features), module.frame_logits(features)
+    assert steps.shape == (2, 2, (n_frames + 1) // 2)
+    torch.testing.assert_close(frames, steps.repeat_interleave(2, dim=-1)[..., :n_frames])
+
+
+def test_steps_need_a_convolution_that_joins_their_frames() -> None:
+    with pytest.raises(ValueError, match="need a second convolution"):
+        replace(TINY, channels=(4,), step_frames=2)

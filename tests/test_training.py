@@ -17,12 +17,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from loxo.checkpoints import load_spec
 from loxo.clips import read_clips, write_clips
 from loxo.dataset import AudioDataset
 from loxo.events import EVENT_LABELS
 from loxo.simulate import SceneSettings
+from loxo.simulate.drawn import DrawnScenes
 from loxo.simulate.writing import write_recording
 from loxo.training import LOWEST_THRESHOLD, ConfigError, TrainingConfig, best_threshold, build_model, export_run, read_config, train
 from reference import training as twin
@@ -113,7 +115,7 @@ def test_a_configuration_that_is_missing_or_not_text_is_said_in_one_line(tmp_pat
 # Runs.
 
 
-def test_a_run_leaves_its_configuration_figures_checkpoint_and_model(trained: TrainingRun) -> None:
+def test_a_run_leaves_its_configuration_figures_checkpoint_and_model(trained: TrainingRun, clip_set: Path) -> None:
     output = trained.config.output
     assert read_config(output / "config.yaml") == trained.config
     assert (output / "checkpoints" / "last.ckpt").stat().st_size > 0
@@ -123,7 +125,7 @@ def test_a_run_leaves_its_configuration_figures_checkpoint_and_model(trained: Tr
     assert {path.name for path in output.iterdir()} == written | {"checkpoints", "tensorboard", "model"}
     assert {path.name for path in (output / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
     run = json.loads((output / "run.json").read_text(encoding="utf-8"))
-    assert run["clips_sha256"] == hashlib.sha256(trained.config.data.clips.read_bytes()).hexdigest()
+    assert run["clips_sha256"] == hashlib.sha256(clip_set.read_bytes()).hexdigest()
     assert sum(run["clips"].values()) == 12
 
 
@@ -139,7 +141,7 @@ def test_each_epoch_has_a_line_of_figures_of_its_own(trained: TrainingRun) -> No
 def test_the_model_says_what_made_it(trained: TrainingRun, clip_set: Path) -> None:
     spec = load_spec(trained.folder)
     assert spec.training["clips_sha256"] == hashlib.sha256(clip_set.read_bytes()).hexdigest()
-    assert spec.training["train_clips"] == len(read_clips(clip_set, "train")) == 11
+    assert spec.training["clips"] == json.loads((trained.config.output / "run.json").read_text(encoding="utf-8"))["clips"]
     assert spec.training["config"] == trained.config.model_dump(mode="json")
     for label, decision in spec.decisions.items():
         assert decision.smoothing_s == trained.config.decisions[label].smoothing_s
@@ -209,6 +211,73 @@ def test_missing_clips_are_refused_before_anything_is_written(tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
+# Scenes drawn as they are needed, and training that begins with a model.
+
+
+def scenes_config(output: Path, **changes: object) -> TrainingConfig:
+    return tiny_config(Path("none"), output, **{"data": {"scenes": 8, "validation_scenes": 3, "window_s": 6.0}, **changes})
+
+
+@pytest.mark.usefixtures("without_export")
+def test_scenes_need_no_clips_and_are_said_to_be_what_was_trained_on(tmp_path: Path) -> None:
+    weights = []
+    for name in ("a", "b"):
+        folder = train(scenes_config(tmp_path / name))
+        weights.append((folder / "weights.safetensors").read_bytes())
+        assert "Trained on 8 simulated scenes an epoch, over 0 recorded backgrounds;" in (folder / "README.md").read_text()
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.usefixtures("without_export")
+def test_clips_and_scenes_together_make_an_epoch(clip_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    draw = DrawnScenes.__getitem__
+
+    def noted(scenes: DrawnScenes, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if scenes.random:
+            seen.append((scenes.epoch, index))
+        return draw(scenes, index)
+
+    monkeypatch.setattr(DrawnScenes, "__getitem__", noted)
+    folder = train(scenes_config(tmp_path / "run", batch_size=19, data={"clips": clip_set, "scenes": 8, "window_s": 6.0}))
+    assert sorted(seen) == [(epoch, index) for epoch in (0, 1) for index in range(8)]
+    assert "Trained on 11 clips and 8 simulated scenes" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"window_s": 6.0}, "neither clips nor scenes to train on"),
+        ({"scenes": 4, "scene": {"rumbles": 3}}, "scene: rumbles: "),
+        ({"scenes": 4, "scene": {"empty_share": "many"}}, "scene: empty_share: .*'many'"),
+        ({"scenes": 4, "scene": {"rate": 8000}}, "scene: rate: "),
+    ],
+)
+def test_data_that_cannot_be_are_refused_with_their_key(tmp_path: Path, data: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as error:
+        read_config(config_file(tmp_path, yaml.safe_dump({"data": data})))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("without_export")
+def test_training_begins_with_the_weights_of_a_model_and_bends_them(trained: TrainingRun, clip_set: Path, tmp_path: Path) -> None:
+    content = {"data": {"clips": str(clip_set), "window_s": 6.0}, "start": str(trained.folder), "batch_size": 4, "epochs": 1}
+    path = config_file(tmp_path, yaml.safe_dump(content | {"output": str(tmp_path / "run")}))
+    start = load_file(trained.folder / "weights.safetensors")["join.0.weight"]
+    moved = []
+    for rate in (1e-12, 1e-2):
+        config = read_config(path, [f"optimiser.learning_rate={rate}"])
+        assert (config.model, config.front_end) == (trained.config.model, trained.config.front_end)
+        moved.append(float(np.abs(load_file(train(config) / "weights.safetensors")["join.0.weight"] - start).max()))
+    assert moved[0] < 1e-6
+    assert moved[1] > 1e-4
+
+
+def test_a_start_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="start: none: neither a packaged model"):
+        read_config(config_file(tmp_path, CLIPS + "start: none\n"))
+
+
 # Interruption.
 
 
@@ -241,7 +310,7 @@ def test_two_processes_train_one_model(clip_set: Path, tmp_path: Path) -> None:
     done = subprocess.run(command_of(config, tmp_path), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, [str(config.output / "model")]), done.stderr
     assert len((config.output / "metrics.jsonl").read_text().splitlines()) == 2
-    assert load_spec(config.output / "model").training["train_clips"] == 11
+    assert (config.output / "model" / "spec.json").is_file()
 
 
 @pytest.mark.usefixtures("without_export")
@@ -290,7 +359,7 @@ def test_a_trial_has_its_own_data_output_and_changes(tmp_path: Path) -> None:
     assert (config.epochs, config.data.window_s) == (1, 5.0)
 
 
-TRAINED = [path for path in CONFIGS if path.stem != "own"]
+TRAINED = [path for path in CONFIGS if path.stem not in {"own", "finetune"}]
 
 
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)

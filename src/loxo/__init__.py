@@ -42,6 +42,7 @@ detection
 evaluation
     metrics.py        three rules of agreement, counts, figures and intervals
     evaluation.py     the rules over recordings
+    calibration.py    scores that mean what they say, and thresholds for a number of false alarms
 
 people
     report.py         pictures of recordings and what was found in them

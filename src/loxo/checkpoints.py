@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from loxo.events import EVENT_LABELS
 from loxo.spectrogram import FrontEnd
+from loxo.storage import replacing
 
 if TYPE_CHECKING:
     import torch
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DECISIONS",
+    "Calibration",
     "Decision",
     "ModelError",
     "ModelSpec",
+    "OperatingPoint",
     "explained",
     "find_model",
     "load_spec",
@@ -86,12 +89,36 @@ DECISIONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How raw scores become shares of detections that are true: `slope` times their log odds, plus `offset` (Platt 1999)."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.slope < float("inf") and abs(self.offset) < float("inf")):
+            raise ValueError(f"slope {self.slope} must be positive, and it and the offset {self.offset} finite")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """What was found at a threshold, by `overlap10`; None where there was nothing to find."""
+
+    threshold: float
+    recall: float | None
+    precision: float | None
+    false_positives_per_hour: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """What a model takes and what it answers.
 
     Args:
         context_frames: frames at either side of those that are scored which the network is shown as well.
         window_frames: frames that the network takes at a time, with their context; None means any number.
+        calibration: of each label; none where scores are as the network gives them.
+        operating_points: of each label, thresholds descending, in the recordings that it was calibrated with.
         training: settings, versions and data hash of the run that made it.
     """
 
@@ -102,11 +129,16 @@ class ModelSpec:
     context_frames: int = 100
     window_frames: int | None = None
     decisions: dict[str, Decision] = field(default_factory=lambda: dict(DECISIONS))
+    calibration: dict[str, Calibration] = field(default_factory=dict)
+    operating_points: dict[str, tuple[OperatingPoint, ...]] = field(default_factory=dict)
     training: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if set(self.decisions) != set(self.labels):
             raise ValueError(f"decisions for {sorted(self.decisions)} do not fit the labels {list(self.labels)}")
+        for known in (self.calibration, self.operating_points):
+            if known and set(known) != set(self.labels):
+                raise ValueError(f"calibration for {sorted(known)} does not fit the labels {list(self.labels)}")
         if self.window_frames is not None and not 0 <= 2 * self.context_frames < self.window_frames:
             raise ValueError(
                 f"a window of {self.window_frames} frames has no room for {self.context_frames} frames of context at either side"
@@ -130,7 +162,8 @@ def load_spec(folder: Path) -> ModelSpec:
 
 def save_spec(spec: ModelSpec, folder: Path) -> None:
     """Write `spec.json` into a model folder."""
-    (folder / "spec.json").write_text(json.dumps(asdict(spec), indent=2) + "\n", encoding="utf-8")
+    with replacing(folder / "spec.json") as passing:
+        passing.write_text(json.dumps(asdict(spec), indent=2) + "\n", encoding="utf-8")
 
 
 def explained(error: ValidationError, *where: str) -> str:

@@ -17,8 +17,9 @@ from loxo.checkpoints import Decision
 from loxo.events import Detection
 from loxo.scoring import Scores
 from loxo.spectrogram import FrontEnd
+from loxo.timeline import FrameGrid
 
-__all__ = ["detect", "drop_short", "frequency_extent", "hysteresis", "merge_gaps", "smooth"]
+__all__ = ["decide", "detect", "drop_short", "frequency_extent", "hysteresis", "merge_gaps", "peaks_of", "smooth"]
 
 Runs = NDArray[np.int64]
 """Runs of frames `(run, 2)`: first frame, and the one after the last."""
@@ -41,11 +42,7 @@ def hysteresis(scores: NDArray[np.float32], threshold: float, release: float) ->
     """Runs of scores `(frame,)` not below `release` that hold one not below `threshold`."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], scores >= release, [False])).astype(np.int8)))
     runs = edges.reshape(-1, 2)
-    if len(runs) == 0:
-        return runs
-    # reduceat takes the maximum from each index to the next; only the segments that start a run are of interest.
-    peaks = np.maximum.reduceat(np.append(scores, 0.0), runs.ravel())[::2]
-    return runs[peaks >= threshold]
+    return runs[peaks_of(scores, runs) >= threshold]
 
 
 def merge_gaps(runs: Runs, gap: int) -> Runs:
@@ -76,18 +73,32 @@ def frequency_extent(rise: NDArray[np.floating], centres_hz: NDArray[np.float64]
     return float(edges[lowest]), float(edges[highest + 1])
 
 
+def decide(scores: NDArray[np.float32], grid: FrameGrid, decision: Decision) -> tuple[Runs, NDArray[np.float32]]:
+    """Runs of the scores `(frame,)` of one label that are detections, and the highest smoothed score of each."""
+    smoothed = smooth(scores, grid.frames(decision.smoothing_s))
+    runs = hysteresis(smoothed, decision.threshold, decision.release * decision.threshold)
+    runs = drop_short(merge_gaps(runs, grid.frames(decision.merge_gap_s)), grid.frames(decision.minimum_s))
+    return runs, peaks_of(smoothed, runs)
+
+
+def peaks_of(scores: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
+    """Highest score in each run."""
+    if len(runs) == 0:
+        return np.zeros(0, np.float32)
+    # reduceat takes the maximum from each index to the next; only the segments that start a run are of interest.
+    peaks: NDArray[np.float32] = np.maximum.reduceat(np.append(scores, np.float32(0.0)), runs.ravel())[::2]
+    return peaks
+
+
 def detect(scores: Scores, front_end: FrontEnd, labels: tuple[str, ...], decisions: Mapping[str, Decision]) -> list[Detection]:
     """Detections of one recording, in order of time."""
     found = []
     for column, label in enumerate(labels):
-        decision = decisions[label]
-        smoothed = smooth(scores.values[:, column], scores.grid.frames(decision.smoothing_s))
-        runs = hysteresis(smoothed, decision.threshold, decision.release * decision.threshold)
-        runs = drop_short(merge_gaps(runs, scores.grid.frames(decision.merge_gap_s)), scores.grid.frames(decision.minimum_s))
-        for first, last in runs.tolist():
+        runs, peaks = decide(scores.values[:, column], scores.grid, decisions[label])
+        for (first, last), peak in zip(runs.tolist(), peaks.tolist(), strict=True):
             start_s, end_s = scores.grid.start_s(first), min(scores.grid.start_s(last), scores.duration_s)
-            low_hz, high_hz = _band(scores, front_end, decision, first, last)
-            found.append(Detection(label, start_s, end_s, low_hz, high_hz, float(smoothed[first:last].max())))
+            low_hz, high_hz = _band(scores, front_end, decisions[label], first, last)
+            found.append(Detection(label, start_s, end_s, low_hz, high_hz, peak))
     return sorted(found, key=lambda detection: (detection.start_s, detection.label))
 
 

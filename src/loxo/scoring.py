@@ -41,12 +41,13 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from loxo.checkpoints import ModelError, ModelSpec, load_spec
 from loxo.spectrogram import FrontEnd, log_bands, subtract_floor
 from loxo.timeline import FrameGrid, Span, spans
 
-__all__ = ["STAGES", "Profile", "Scorer", "Scores", "ahead", "feature_cores", "stream_log_bands"]
+__all__ = ["STAGES", "Profile", "Scorer", "Scores", "ahead", "calibrated", "feature_cores", "stream_log_bands"]
 
 Array = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -54,6 +55,8 @@ Result = TypeVar("Result")
 
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """What may run the network, the first that is there."""
+EDGE = np.float32(1e-6)
+"""Scores nearer to 0 or 1 than this are alike: single precision hardly tells them apart."""
 CORE_FRAMES = 6000
 """Frames scored at a time (10 min): large against the context that is computed twice, small against memory."""
 WINDOW_FRAMES = 2000
@@ -225,7 +228,18 @@ class Scorer:
             (scores,) = self.session.run(None, {"features": batch})
             for window, row in zip(alike, scores, strict=True):
                 out[window.start : window.stop] = row[:, window.before : window.before + window.size].T
-        return out
+        return calibrated(out, self.spec)
+
+
+def calibrated(scores: Array, spec: ModelSpec) -> Array:
+    """Scores `(frame, class)` of a network as the specification wants them."""
+    if not spec.calibration:
+        return scores
+    chosen = [spec.calibration[label] for label in spec.labels]
+    slope, offset = (np.array([getattr(each, name) for each in chosen], np.float32) for name in ("slope", "offset"))
+    known = np.clip(scores, EDGE, 1 - EDGE)
+    result: Array = expit(slope * logit(known) + offset)
+    return result
 
 
 class _Counter:

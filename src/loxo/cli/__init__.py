@@ -29,9 +29,6 @@ app = typer.Typer(
 app.add_typer(prepare, name="prepare")
 app.command()(detect)
 
-TRIAL_CLIPS = 48
-"""Scenes that are simulated for a trial of training."""
-
 
 def main() -> None:
     """Run a command; turn what users can mend into one line and an exit status."""
@@ -100,7 +97,7 @@ def train(
     config: Annotated[Path, typer.Option(help="Configuration file, for example configs/crnn.yaml.")],
     change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE instead of the file's, as in epochs=3.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was interrupted.")] = False,
-    dev: Annotated[bool, typer.Option(help="A trial of some minutes; without clips, on simulated ones.")] = False,
+    dev: Annotated[bool, typer.Option(help="A trial of some minutes.")] = False,
 ) -> None:
     """Train a model from a configuration file."""
     try:
@@ -110,23 +107,9 @@ def train(
         raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
 
     settings = read_config(config, change or [], dev=dev)
-    if dev and not settings.data.clips.is_file():
-        _simulate_trial(settings.data.clips)
     folder = run(settings, resume=resume, progress=sys.stdout.isatty())
     if os.environ.get("LOCAL_RANK", "0") == "0":  # a run on several devices starts this command once for each
         print(folder)
-
-
-def _simulate_trial(manifest: Path) -> None:
-    """Clips for a trial, where a configuration's own are simulated ones."""
-    from loxo.simulate import SceneSettings
-    from loxo.simulate.writing import write_clip_set
-
-    if "simulated" not in manifest.parts:
-        raise NothingDoneError(f"{manifest}: no clips for a trial; make some with `loxo prepare all --dev`")
-    with progress_bar() as bar:
-        for _ in bar.track(write_clip_set(manifest.parent, TRIAL_CLIPS, SceneSettings(), {}), total=TRIAL_CLIPS, description="clips"):
-            pass
 
 
 @app.command()
@@ -163,6 +146,35 @@ def evaluate(
     console.print(summary_table(evaluation))
     for notice in notices(evaluation):
         console.print(notice, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model; its spec.json is changed.")],
+    recordings: Annotated[list[Path], typer.Option(help="Recordings with events, or folders of them; may be repeated.")],
+    truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
+    false_positives_per_hour: Annotated[
+        float | None, typer.Option(help="Choose thresholds with no more of them; else those of the best F1.", min=0)
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Label of tables that name none.")] = None,
+) -> None:
+    """Make scores mean what they say, and choose thresholds, on recordings with a truth that training has not seen."""
+    from loxo.annotations import read_annotations
+    from loxo.calibration import calibrate as run
+    from loxo.recordings import find_recordings
+
+    files = find_recordings(recordings)
+    with progress_bar() as bar:
+        task = bar.add_task("recordings", total=len(files))
+        marked = read_annotations([truth], label=label)
+        spec = run(model, files, marked, false_positives_per_hour=false_positives_per_hour, each=lambda _: bar.advance(task))
+    for name, decision in spec.decisions.items():
+        point = next(point for point in spec.operating_points[name] if point.threshold == decision.threshold)
+        shares = ", ".join(
+            f"{what} {'-' if share is None else f'{share:.2f}'}"
+            for what, share in (("precision", point.precision), ("recall", point.recall))
+        )
+        print(f"{name}: threshold {decision.threshold:g}, {shares}, {point.false_positives_per_hour:.1f} false an hour")
 
 
 @app.command()

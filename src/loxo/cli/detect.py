@@ -13,7 +13,7 @@ import typer
 from loxo.cli.shared import NothingDoneError, progress_bar, zone
 
 if TYPE_CHECKING:
-    from loxo.checkpoints import Decision
+    from loxo.checkpoints import Decision, ModelSpec
     from loxo.scoring import Profile
     from loxo.surveys import Outcome
 
@@ -28,6 +28,9 @@ def detect(
     output: Annotated[Path, typer.Option(help="Folder for the tables.")],
     model: Annotated[str, typer.Option(help="A packaged model (see `loxo models`) or a model folder.")] = "crnn",
     threshold: Annotated[list[str] | None, typer.Option(help="LABEL=X with X in (0, 1]; higher is stricter.")] = None,
+    false_positives_per_hour: Annotated[
+        float | None, typer.Option(help="Thresholds with no more of them, where the model was calibrated.", min=0)
+    ] = None,
     formats: Annotated[str, typer.Option("--format", help="Any of raven,audacity,csv,parquet.")] = "raven,parquet",
     channel: Annotated[int | None, typer.Option(help="Channel of recordings with several, from 1; else their mean.", min=1)] = None,
     timezone: Annotated[str | None, typer.Option(help="Of the times in file names, for example Africa/Brazzaville.")] = None,
@@ -48,7 +51,7 @@ def detect(
     folder = find_model(model)
     scorer = Scorer(folder, threads=threads)
     settings = SurveySettings(
-        decisions=_decisions(scorer.spec.decisions, threshold or []),
+        decisions=_decisions(scorer.spec, threshold or [], false_positives_per_hour),
         formats=_formats(formats),
         channel=None if channel is None else channel - 1,
         timezone=zone(timezone),
@@ -105,8 +108,13 @@ def _close(outcomes: list[Outcome], output: Path) -> None:
         raise NothingDoneError("no recording could be read; the reasons are above")
 
 
-def _decisions(defaults: dict[str, Decision], thresholds: list[str]) -> dict[str, Decision]:
-    decisions = dict(defaults)
+def _decisions(spec: ModelSpec, thresholds: list[str], false_positives_per_hour: float | None) -> dict[str, Decision]:
+    decisions = dict(spec.decisions)
+    if false_positives_per_hour is not None:
+        from loxo.calibration import threshold_for
+
+        chosen = threshold_for(spec, false_positives_per_hour)
+        decisions = {label: replace(decision, threshold=chosen[label]) for label, decision in decisions.items()}
     for text in thresholds:
         label, _, value = text.partition("=")
         if label not in decisions:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -24,19 +24,29 @@ from loxo.recordings import find_recordings
 from loxo.simulate.scenes import SceneSettings, scene, soundscape
 from loxo.storage import replacing
 
-__all__ = ["load_backgrounds", "write_clip_set", "write_recording"]
+__all__ = ["load_backgrounds", "split_backgrounds", "write_clip_set", "write_recording"]
+
+Wave = NDArray[np.float32]
 
 VALIDATION_SHARE = 0.1
 """Share of scenes, and of real backgrounds, that are kept for validation."""
 
 
-def load_backgrounds(paths: Sequence[Path], rate: int) -> dict[str, NDArray[np.float32]]:
+def load_backgrounds(paths: Sequence[Path], rate: int) -> dict[str, Wave]:
     """Real recordings without rumbles or gunshots, by file name, mono at `rate`; to set simulated sounds into."""
     backgrounds = {}
     for path in find_recordings(paths):
         waveform, own_rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
         backgrounds[path.name] = np.asarray(soxr.resample(waveform.mean(axis=1), own_rate, rate), np.float32)
     return backgrounds
+
+
+def split_backgrounds(backgrounds: dict[str, Wave]) -> tuple[dict[str, Wave], dict[str, Wave]]:
+    """Backgrounds for training and for validation, by hashes of their names: a tenth is held out, of two or more at least one."""
+    ranked = sorted(backgrounds, key=lambda name: hashlib.sha256(name.encode()).digest())
+    n_held_out = max(int(len(ranked) > 1), round(VALIDATION_SHARE * len(ranked)))
+    known, held_out = ({name: backgrounds[name] for name in names} for names in (ranked[n_held_out:], ranked[:n_held_out]))
+    return known, held_out
 
 
 def write_recording(path: Path, settings: SceneSettings, seconds: float, seed: int) -> list[Event]:
@@ -56,7 +66,7 @@ def write_recording(path: Path, settings: SceneSettings, seconds: float, seed: i
 
 
 def write_clip_set(
-    folder: Path, count: int, settings: SceneSettings, backgrounds: dict[str, NDArray[np.float32]], *, seed: int = 0, jobs: int = 1
+    folder: Path, count: int, settings: SceneSettings, backgrounds: dict[str, Wave], *, seed: int = 0, jobs: int = 1
 ) -> Iterator[Clip]:
     """Write `count` scenes as a clip set, yielding each clip as it is done; the manifest is written when all are.
 
@@ -68,10 +78,9 @@ def write_clip_set(
     folder.mkdir(parents=True, exist_ok=True)
     # Until all clips are done there is no clip set: an older manifest would tell of files that are overwritten now.
     (folder / "clips.parquet").unlink(missing_ok=True)
-    held_out = {name for name in backgrounds if zlib.crc32(name.encode()) % round(1 / VALIDATION_SHARE) == 0}
     by_split = {
-        "train": replace(settings, backgrounds=tuple(wave for name, wave in backgrounds.items() if name not in held_out)),
-        "validation": replace(settings, backgrounds=tuple(wave for name, wave in backgrounds.items() if name in held_out)),
+        split: replace(settings, backgrounds=tuple(chosen.values()))
+        for split, chosen in zip(("train", "validation"), split_backgrounds(backgrounds), strict=True)
     }
     n_validation = round(count * VALIDATION_SHARE)
     splits = ["validation"] * n_validation + ["train"] * (count - n_validation)

@@ -1,6 +1,7 @@
 """From a configuration file to a model folder.
 
     config.py      what decides a run
+    data.py        clips and simulated scenes, and their batches
     thresholds.py  the threshold of each label
     figures.py     curves of a run, and what is taken for what
     running.py     the run: checkpoints, resumption, the model folder

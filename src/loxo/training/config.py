@@ -6,17 +6,19 @@ A file says what is not a default; `--set key=value` changes it for one run, `de
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, field_validator, model_validator
 
 from loxo.augment import AugmentSettings
-from loxo.checkpoints import DECISIONS, Decision, explained
+from loxo.checkpoints import DECISIONS, Decision, ModelError, explained, find_model, load_spec
 from loxo.events import EVENT_LABELS
 from loxo.models import MODELS, OptimiserSettings
 from loxo.sampling import ClassShares
+from loxo.simulate import SceneSettings
 from loxo.spectrogram import FrontEnd
 from loxo.timeline import samples_at
 
@@ -47,18 +49,55 @@ class ModelConfig(Strict):
         return name
 
 
-class DataConfig(Strict):
-    """The clip set, and the window of each clip that is seen."""
+OF_SCENES: dict[str, Any] = {
+    each.name: (get_type_hints(SceneSettings)[each.name], each.default)
+    for each in fields(SceneSettings)
+    if each.name not in {"rate", "seconds", "backgrounds"}
+}
+SCENE = create_model("SCENE", __base__=Strict, **OF_SCENES)
+"""What may be said of scenes; their rate and length are those of the windows."""
 
-    clips: Path
+
+class DataConfig(Strict):
+    """A clip set, simulated scenes, or both.
+
+    Args:
+        window_s: length of the window of each clip that is seen, and of a scene.
+        keep_events: a window of a clip with events holds one of them.
+        scenes: how many are drawn for an epoch, anew for each.
+        validation_scenes: how many more are drawn once, to validate with.
+        scene: what they hold.
+        backgrounds: files, or folders of them, without rumbles or gunshots, that scenes are set into; some are kept for validation.
+    """
+
+    clips: Path | None = None
     window_s: float = Field(30.0, gt=0)
     keep_events: bool = False
+    scenes: int = Field(0, ge=0)
+    validation_scenes: int = Field(400, ge=1)
+    scene: dict[str, Any] = Field(default_factory=dict)
+    backgrounds: tuple[Path, ...] = ()
+
+    @field_validator("scene")
+    @classmethod
+    def possible(cls, scene: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return dict(SCENE.model_validate(scene).model_dump(exclude_unset=True))
+        except ValidationError as error:
+            raise ValueError(explained(error)) from error
+
+    @model_validator(mode="after")
+    def something(self) -> Self:
+        if self.clips is None and not self.scenes:
+            raise ValueError("neither clips nor scenes to train on; give the path of a clip set, or a number of scenes")
+        return self
 
 
 class TrainingConfig(Strict):
     """All that decides a training run, together with its data.
 
     Args:
+        start: a packaged model, or a model folder, whose weights training begins with; `model` and `front_end` are then its own.
         shares: of the kinds of clips in a batch; None takes them as they are in the clip set.
         patience: epochs without a smaller validation loss after which training stops; 0 trains them all.
         batch_size: for each process.
@@ -66,6 +105,7 @@ class TrainingConfig(Strict):
         dev: what is different in a trial (`--dev`), by the same keys.
     """
 
+    start: str = ""
     model: ModelConfig = ModelConfig()
     data: DataConfig
     front_end: FrontEnd = Field(default_factory=lambda before: MODELS[before["model"].name][0].FRONT_END)
@@ -125,6 +165,7 @@ def read_config(path: Path, changes: Sequence[str] = (), *, dev: bool = False) -
             content = _merged(content, content.get("dev") or {})
         for change in changes:
             content = _merged(content, _nested(change))
+        content = _merged(_started(content.get("start")), content)
     try:
         config = TrainingConfig.model_validate(content)
     except ValidationError as error:
@@ -145,6 +186,17 @@ def _merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return joined
 
 
+def _started(name: object) -> dict[str, Any]:
+    """What the model that training begins with decides."""
+    if not name:
+        return {}
+    try:
+        spec = load_spec(find_model(str(name)))
+    except ModelError as error:
+        raise ConfigError(f"start: {error}") from error
+    return {"model": cast("dict[str, Any]", spec.training["config"])["model"], "front_end": asdict(spec.front_end)}
+
+
 def _nested(change: str) -> dict[str, Any]:
     key, separator, text = change.partition("=")
     if not separator or not key:
@@ -160,8 +212,9 @@ def _nested(change: str) -> dict[str, Any]:
 
 def _trial(config: TrainingConfig) -> TrainingConfig:
     clips = config.data.clips
-    parts = ("dev", *clips.parts[1:]) if len(clips.parts) > 1 and not clips.is_absolute() else clips.parts
-    data = config.data.model_copy(update={"clips": Path(clips.parts[0], *parts) if parts != clips.parts else clips})
+    if clips is not None and len(clips.parts) > 1 and not clips.is_absolute():
+        clips = Path(clips.parts[0], "dev", *clips.parts[1:])
+    data = config.data.model_copy(update={"clips": clips})
     output = config.output.with_name(f"{config.output.name}-dev")
     return config.model_copy(update={"data": data, "output": output})
 

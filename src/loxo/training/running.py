@@ -8,14 +8,12 @@ epoch, `curves.png`, `confusion.json` and `.png`, `checkpoints/last.ckpt` and `b
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import shutil
 import subprocess
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,18 +28,15 @@ import yaml
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from loxo.checkpoints import ModelSpec, save_model
-from loxo.clips import Clip, read_clips
-from loxo.dataset import AudioDataset, WindowSettings
+from loxo.checkpoints import ModelSpec, find_model, load_weights, save_model
 from loxo.events import EVENT_LABELS
 from loxo.models import MODELS, AbstractModel
-from loxo.sampling import KINDS, BalancedBatches, ClassShares, kind_of
-from loxo.splits import check, placed
+from loxo.sampling import BalancedBatches
 from loxo.storage import replacing
-from loxo.timeline import ceil_div
 from loxo.training.config import ConfigError, TrainingConfig, model_settings
+from loxo.training.data import Windows, balanced, described, windows
 from loxo.training.figures import confusion, draw_confusion, draw_curves
 from loxo.training.thresholds import best_threshold
 
@@ -50,29 +45,16 @@ __all__ = ["build_model", "export_run", "train"]
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-class Windows(Dataset[Pair]):
-    """`AudioDataset` as torch's loader wants it."""
-
-    def __init__(self, dataset: AudioDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Pair:
-        return self.dataset[index]
-
-
 class Epochs(Callback):
     """Makes all chance a function of epoch and step: windows, batches, and what the layers draw."""
 
-    def __init__(self, dataset: AudioDataset, batches: BalancedBatches, seed: int) -> None:
-        self.dataset = dataset
+    def __init__(self, windows: Windows, batches: BalancedBatches, seed: int) -> None:
+        self.windows = windows
         self.batches = batches
         self.seed = seed
 
     def begin(self, epoch: int) -> None:
-        self.dataset.epoch = epoch
+        self.windows.begin(epoch)
         self.batches.set_epoch(epoch)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
@@ -118,6 +100,8 @@ def build_model(config: TrainingConfig) -> AbstractModel:
     architecture: Callable[..., AbstractModel] = MODELS[config.model.name][0]
     model = architecture(model_settings(config.model), config.front_end, config.optimiser)
     model.augment, model.seed = config.augment, config.seed
+    if config.start:
+        load_weights(model, find_model(config.start))
     return model
 
 
@@ -133,8 +117,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: bool = Fals
         OSError: if the clips cannot be read, or the output not be written.
     """
     lightning.seed_everything(config.seed, verbose=False)
-    check(map(placed, read_clips(config.data.clips)))
-    training, validation = (_dataset(config, split) for split in ("train", "validation"))
+    training, validation = (windows(config, split) for split in ("train", "validation"))
     model = build_model(config)
     last = config.output / "checkpoints" / "last.ckpt"
     resumed = resume and last.is_file()
@@ -142,7 +125,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: bool = Fals
         _check_same(config)
     with _quiet():
         trainer = _trainer(config, progress=progress)
-        batches = _batches(config, training.clips, trainer)
+        batches = balanced(config, training, trainer.world_size, trainer.global_rank)
         epochs = Epochs(training, batches, config.seed)
         trainer.callbacks.insert(0, epochs)  # type: ignore[attr-defined]  # of every trainer
         if trainer.is_global_zero:
@@ -151,8 +134,8 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: bool = Fals
             # The first batches are asked for before the trainer tells of its epoch.
             epochs.begin(int(torch.load(last, weights_only=True, map_location="cpu")["epoch"]) + 1)
         loaders = (
-            DataLoader(Windows(training), batch_sampler=batches, num_workers=config.workers),
-            DataLoader(Windows(validation), config.batch_size, num_workers=config.workers),
+            DataLoader(training, batch_sampler=batches, num_workers=config.workers),
+            DataLoader(validation, config.batch_size, num_workers=config.workers),
         )
         trainer.fit(model, *loaders, ckpt_path=last if resumed else None, weights_only=True)
     folder = config.output / "model"
@@ -179,7 +162,7 @@ def export_run(run: Path, output: Path, *, checkpoint: Path | None = None) -> Pa
         raise FileNotFoundError(f"{path}: no checkpoint there; train first, or name one with --checkpoint")
     model = build_model(config)
     model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["state_dict"])
-    _finish(config, model, _dataset(config, "validation"), output, figures=False)
+    _finish(config, model, windows(config, "validation"), output, figures=False)
     return output
 
 
@@ -227,14 +210,6 @@ def _logger(config: TrainingConfig) -> Logger | bool:
                 raise ConfigError("logger: wandb is not installed; install it with: pip install 'loxo[wandb]'") from error
         case _:
             return False
-
-
-def _batches(config: TrainingConfig, clips: list[Clip], trainer: lightning.Trainer) -> BalancedBatches:
-    labels = [{event.label for event in clip.events if not event.marginal} for clip in clips]
-    counts = Counter(map(kind_of, labels))
-    shares = config.shares or ClassShares(*(counts[kind] for kind in KINDS))
-    world, rank = trainer.world_size, trainer.global_rank
-    return BalancedBatches(labels, config.batch_size, shares, seed=config.seed, rank=rank, world=world)
 
 
 IRRELEVANT = {
@@ -292,10 +267,8 @@ def _begin(config: TrainingConfig, *, fresh: bool) -> None:
 
 
 def _circumstances(config: TrainingConfig) -> dict[str, Any]:
-    clips = read_clips(config.data.clips)
     return {
-        "clips_sha256": hashlib.sha256(config.data.clips.read_bytes()).hexdigest(),
-        "clips": dict(Counter(f"{clip.split} {kind_of(clip.labels)}" for clip in clips)),
+        **described(config),
         "versions": {name: metadata.version(name) for name in ("loxo", "torch", "pytorch-lightning", "numpy")},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         "git": _git_state(),
@@ -311,25 +284,7 @@ def _git_state() -> str | None:
     return found.stdout.strip() or None if found is not None else None
 
 
-def _dataset(config: TrainingConfig, split: str) -> AudioDataset:
-    grid = config.front_end.grid
-    window = WindowSettings(
-        rate=config.front_end.rate,
-        window_s=config.data.window_s,
-        event_bins=grid.frames(config.data.window_s),
-        fractional=True,
-        keep_events=config.data.keep_events,
-    )
-    clips = read_clips(config.data.clips, split)
-    if not clips:
-        raise ConfigError(f"{config.data.clips}: no clips of the split {split!r}; training needs some for train and for validation")
-    processes = config.devices * config.nodes
-    if split == "train" and ceil_div(len(clips), processes) < config.batch_size:
-        raise ConfigError(f"batch_size: {config.batch_size} is more than a process has of the {len(clips)} clips for training; lower it")
-    return AudioDataset(clips, window, random=split == "train", seed=config.seed)
-
-
-def _finish(config: TrainingConfig, model: AbstractModel, validation: AudioDataset, folder: Path, *, figures: bool = True) -> None:
+def _finish(config: TrainingConfig, model: AbstractModel, validation: Windows, folder: Path, *, figures: bool = True) -> None:
     """Choose thresholds on the validation clips, write the model folder, and draw the run."""
     scores, targets = _predict(config, model.eval(), validation)
     decisions = {}
@@ -349,8 +304,7 @@ def _finish(config: TrainingConfig, model: AbstractModel, validation: AudioDatas
         decisions=decisions,
         training={
             "config": _plain(config),
-            "clips_sha256": hashlib.sha256(config.data.clips.read_bytes()).hexdigest(),
-            "train_clips": len(read_clips(config.data.clips, "train")),
+            **described(config),
             "validation": found,
             "versions": {name: metadata.version(name) for name in ("loxo", "torch", "pytorch-lightning", "numpy")},
         },
@@ -364,14 +318,23 @@ def _finish(config: TrainingConfig, model: AbstractModel, validation: AudioDatas
         draw_curves(config.output / "metrics.jsonl", config.output / "curves.png")
 
 
-def _predict(config: TrainingConfig, model: AbstractModel, dataset: AudioDataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _predict(config: TrainingConfig, model: AbstractModel, validation: Windows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores and targets `(class, frame)` of all windows of a dataset."""
     scores, targets = [], []
-    for waveform, target in DataLoader(Windows(dataset), config.batch_size, num_workers=config.workers):
+    for waveform, target in DataLoader(validation, config.batch_size, num_workers=config.workers):
         scores.append(model.infer(waveform.to(model.device), target.shape[-1]).cpu().numpy())
         targets.append(target.numpy())
     joined = [np.concatenate(parts).swapaxes(0, 1).reshape(len(EVENT_LABELS), -1) for parts in (scores, targets)]
     return joined[0], joined[1]
+
+
+def trained_on(data: dict[str, Any]) -> str:
+    """What `described` found, as a clause."""
+    n_clips = sum(count for kind, count in data.get("clips", {}).items() if kind.startswith("train "))
+    told = [f"{n_clips} clips"] if n_clips else []
+    if "scenes" in data:
+        told.append(f"{data['scenes']['an epoch']} simulated scenes an epoch, over {len(data['backgrounds'])} recorded backgrounds")
+    return " and ".join(told)
 
 
 def model_card(spec: ModelSpec, parameters: int, card: str) -> str:
@@ -382,8 +345,7 @@ def model_card(spec: ModelSpec, parameters: int, card: str) -> str:
 Scores {" and ".join(spec.labels)} in frames of {spec.front_end.grid.frame_s:g} s of audio at {spec.front_end.rate} Hz; {parameters:,}
 parameters.
 
-Trained on {spec.training["train_clips"]} clips (manifest SHA-256 {str(spec.training["clips_sha256"])[:16]}); the whole configuration
-is in `spec.json`.
+Trained on {trained_on(spec.training)}; the whole configuration, and hashes of the data, are in `spec.json`.
 
 {thresholds}
 

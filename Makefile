@@ -36,7 +36,8 @@ check: $(DEV) ## lint, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(DEV) ## measure the memory of detection, and what cutting clips costs
+bench: $(DEV) ## measure the speed and memory of detection, and what cutting clips costs
+	$(BIN)/python benchmarks/detection.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/preparation.py
 

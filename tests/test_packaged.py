@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from loxo import scoring
 from loxo.annotations import read_annotations
 from loxo.checkpoints import find_model, load_spec, load_weights
 from loxo.detection import detect
@@ -17,6 +18,7 @@ from loxo.events import Detection, Event, overlap_s
 from loxo.models import CRNN
 from loxo.recordings import open_recording
 from loxo.scoring import Scorer
+from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import spectrogram
 from loxo.surveys import Survey, SurveySettings, run_survey
 
@@ -68,6 +70,14 @@ def test_the_level_of_a_recording_does_not_matter(scorer: Scorer) -> None:
     waveform = (0.1 * torch.randn(80_000, generator=torch.Generator().manual_seed(1))).numpy()
     half = (waveform / 2).astype(np.float32)
     assert np.abs(scorer.score([waveform]).values - scorer.score([half]).values).max() < 1e-3
+
+
+def test_pieces_are_scored_as_the_whole(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    waveform, _ = scene(np.random.default_rng(0), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
+    whole = scorer.score([waveform]).values
+    monkeypatch.setattr(scoring, "CORE_FRAMES", 300)
+    pieces = scorer.score([waveform]).values
+    assert np.abs(pieces - whole).max() < 1e-3  # .02 with half the context
 
 
 def found(event: Event, detections: list[Detection]) -> bool:

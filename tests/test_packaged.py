@@ -11,19 +11,21 @@ import torch
 
 from loxo import scoring
 from loxo.annotations import read_annotations
-from loxo.checkpoints import find_model, load_spec, load_weights
+from loxo.checkpoints import find_model
 from loxo.detection import detect
 from loxo.evaluation import evaluate_paths
 from loxo.events import Detection, Event, overlap_s
-from loxo.models import CRNN
 from loxo.recordings import open_recording
 from loxo.scoring import Scorer
 from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import spectrogram
 from loxo.surveys import Survey, SurveySettings, run_survey
+from loxo.training import build_model, read_config
 
 SHARED = Path(__file__).parents[2] / "shared"
 FOLDER = find_model("crnn")
+CONFIG = Path(__file__).parents[1] / "configs" / "finetune.yaml"
+"""Training that begins with its weights."""
 Find = Callable[[Path], list[Detection]]
 
 needs_real = pytest.mark.skipif(not SHARED.is_dir(), reason="the field's own recordings are not part of the project")
@@ -55,8 +57,7 @@ def test_its_network_does_not_tell_where_it_was_made() -> None:
 
 
 def test_its_network_and_its_weights_are_the_same_model(scorer: Scorer) -> None:
-    model = CRNN(front_end=load_spec(FOLDER).front_end)
-    load_weights(model, FOLDER)
+    model = build_model(read_config(CONFIG))
     waveform = 0.05 * torch.randn(40_000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model.eval()(waveform[None])[0].T.numpy()

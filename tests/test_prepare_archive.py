@@ -182,12 +182,17 @@ def test_resampled_clips_sound_the_same_at_their_rate(prepared: Path, clips: lis
     assert [(c.group, c.start_s, c.split, c.events, c.seconds) for c in resampled] == [
         (c.group, c.start_s, c.split, c.events, c.seconds) for c in clips
     ]
+    compared = 0
     for before, after in list(zip(clips, resampled, strict=True))[::20]:
         old, _ = soundfile.read(before.path)
         new, rate = soundfile.read(after.path)
         assert (rate, len(new)) == (4000, len(old) // 2)
+        if np.abs(old).max() > 0.9:  # at another rate a peak may pass full scale, and 16 bits cut it
+            continue
         spectra = [np.abs(np.fft.rfft(samples))[: len(new) // 4] / len(samples) for samples in (old, new)]
         np.testing.assert_allclose(spectra[0], spectra[1], atol=1e-5)
+        compared += 1
+    assert compared
 
 
 def test_the_bytes_that_are_fetched_are_those_of_the_clips(

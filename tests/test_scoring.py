@@ -18,7 +18,7 @@ import loxo.scoring as room
 from loxo.checkpoints import ModelError, ModelSpec, find_model, save_model
 from loxo.detection import detect
 from loxo.models.crnn import CRNN, CRNNSettings
-from loxo.scoring import Profile, Scorer, Scores, ahead, feature_cores, stream_log_bands
+from loxo.scoring import Profile, Scorer, Scores, ahead, calibrated, feature_cores, stream_log_bands
 from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import FrontEnd, log_bands, spectrogram
 from reference import scoring as twin
@@ -176,12 +176,13 @@ def test_detections_of_workers_are_those_of_the_whole_picture_at_once(monkeypatc
     monkeypatch.setattr(room, "CORE_FRAMES", 400)
     monkeypatch.setattr(room, "WINDOW_FRAMES", 400)
     scorer = Scorer(find_model("crnn"), threads=3)
+    scorer.spec = replace(scorer.spec, context_frames=500)  # cores are a fifteenth of what they are, and the network remembers long
     waveform, _ = scene(np.random.default_rng(5), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
     fast = scorer.score(cut(waveform, [50_000]))
     (values,) = scorer.session.run(None, {"features": spectrogram(waveform, scorer.spec.front_end)[None]})
     found, expected = (
         detect(scores, scorer.spec.front_end, scorer.spec.labels, scorer.spec.decisions)
-        for scores in (fast, replace(fast, values=values[0].T))
+        for scores in (fast, replace(fast, values=calibrated(values[0].T, scorer.spec)))
     )
     assert expected
     assert [(d.label, d.start_s, d.end_s) for d in found] == [(d.label, d.start_s, d.end_s) for d in expected]

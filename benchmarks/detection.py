@@ -50,18 +50,17 @@ for block in recording.blocks(recording.rate):
     pass
 """
 FRONT_END = f"""{OPEN}
+from loxo.checkpoints import find_model, load_spec
 from loxo.scoring import feature_cores, stream_log_bands
-from loxo.spectrogram import FrontEnd
-for core in feature_cores(stream_log_bands(recording.blocks(FrontEnd().rate), FrontEnd()), FrontEnd(), 100):
+spec = load_spec(find_model("crnn"))
+front_end = spec.front_end
+for core in feature_cores(stream_log_bands(recording.blocks(front_end.rate), front_end), front_end, spec.context_frames):
     pass
 """
 TORCH = f"""{OPEN}
 import torch
-from loxo.checkpoints import find_model, load_spec, load_weights
-from loxo.models import CRNN
-folder = find_model("crnn")
-model = CRNN(front_end=load_spec(folder).front_end).eval()
-load_weights(model, folder)
+from loxo.training import build_model, read_config
+model = build_model(read_config(Path("configs/finetune.yaml"))).eval()  # which begins with the packaged weights
 with torch.inference_mode():
     for block in recording.blocks(model.front_end.rate):
         for window in torch.from_numpy(block).split(30 * model.front_end.rate):

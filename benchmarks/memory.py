@@ -8,14 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from detection import command, measure
 
 RATE = 8000
 HOUR = 3600 * RATE
@@ -31,18 +29,6 @@ def write_noise(path: Path, hours: int) -> None:
             out.write(np.clip(minute, -1, 1))
 
 
-def measure(recording: Path, output: Path) -> dict[str, float]:
-    """Run `loxo detect` on one recording as a process: wall seconds, processor seconds, peak resident MB."""
-    command = [sys.executable, "-m", "loxo.cli", "detect", str(recording), "--output", str(output), "--force"]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"loxo detect ended with status {process.returncode}")
-    return {"wall_s": time.perf_counter() - began, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1024}
-
-
 def main() -> None:
     """Print a line for each length, and JSON of all at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,7 +38,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             recording = Path(folder) / f"noise_{hours:02d}h.wav"
             write_noise(recording, hours)
-            results[hours] = measure(recording, Path(folder) / "out")
+            results[hours] = measure(command("detect", recording, Path(folder) / "out"))
         figures = results[hours]
         print(
             f"{hours:3d} h  {figures['wall_s']:7.1f} s  {figures['wall_s'] / hours:6.2f} s an hour of audio  "

@@ -8,8 +8,8 @@
 
 A frame's score depends on the frames within the network's context, and their floors on the half minute around those. Both are always
 given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what a recurrent
-layer still remembers across its context: below 1e-3 in most frames at a seam, seldom up to 3e-2. At the ends of a recording nothing is
-invented: the network sees what there is.
+layer still remembers across its context: below 1e-3 at most seams, seldom up to 1e-2. At the ends of a recording nothing is invented: the
+network sees what there is.
 
 A network that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the context. At the ends of a
 recording they are moved inwards, and only one that is shorter than a window is filled up, with zeros: how silence looks. Such a network
@@ -61,7 +61,7 @@ EDGE = np.float32(1e-6)
 CORE_FRAMES = 6000
 """Frames scored at a time (10 min): large against the context that is computed twice, small against memory."""
 WINDOW_FRAMES = 3000
-"""Frames of one row of a batch, without context: half a core, so that 200 frames of context at either side cost an eighth."""
+"""Frames of one row of a batch, without context: half a core, so that 800 frames of context at either side cost half as much again."""
 STAGES = ("read", "resample", "front end", "network", "post-processing", "write")
 """What the time of a run goes to."""
 

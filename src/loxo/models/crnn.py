@@ -52,6 +52,8 @@ class CRNNSettings:
 class CRNN(AbstractModel):
     """Scores `(batch, class, frame)` of waveforms `(batch, sample)`."""
 
+    context_frames = 800  # a recurrent layer remembers for long: with less, a score depends on where a window begins
+
     def __init__(
         self, settings: CRNNSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
     ) -> None:

@@ -4,7 +4,7 @@
 - Shock wave of a supersonic bullet: an N-wave, its length after Whitham 1952, 0.2-0.5 ms for a rifle at 10-100 m. It arrives ahead of the
   blast by the Mach geometry, and only where the listener stands in front of the gun, within 90 degrees less the Mach angle of the line of
   fire. A shotgun's pellets slow below the speed of sound within tens of metres: none is heard.
-- Automatic fire: 550-750 rounds a minute; quick single shots .25-.6 s apart.
+- Automatic fire: 500-1,000 rounds a minute; single shots .1-1.5 s apart, the shortest from two barrels.
 - Tail: reverberation of 0.5-3 s in forest, which takes the highs first (Padgham 2004); echoes of terrain; in the open next to nothing.
 - Lows: soft ground takes what lies below some 200-600 Hz from sound that grazes it (Embleton 1996), and small microphones and their
   filters take them too: forest recordings of shots often hold nothing below 400 Hz.
@@ -124,12 +124,13 @@ def _rays(rng: Rng, rate: int, distance_km: float, wave: Array) -> Array:
 
 
 def _burst(rng: Rng, shot: Array, rate: int) -> Array:
-    """The shot, or in an eighth of cases a burst of it: automatic fire or quick single shots."""
-    if rng.random() > 0.12:
+    """The shot, or in a fifth of cases several like it: automatic fire, single shots in a row, or the two barrels of a shotgun."""
+    if rng.random() > 0.2:
         return shot
-    automatic = rng.random() < 0.6
-    gap_s = 60 / rng.uniform(550, 750) if automatic else rng.uniform(0.25, 0.6)
-    starts = np.cumsum(gap_s * rng.uniform(0.95, 1.05, size=rng.integers(1, 10 if automatic else 5)))
+    automatic = rng.random() < 0.4
+    gap_s, most = (60 / rng.uniform(500, 1000), 9) if automatic else (log_uniform(rng, 0.1, 1.5), 4)
+    wobble = 0.05 if automatic else 0.3
+    starts = np.cumsum(gap_s * rng.uniform(1 - wobble, 1 + wobble, size=rng.integers(1, most + 1)))
     burst = np.zeros(len(shot) + samples_at(starts[-1], rate))
     for at_s in [0.0, *starts]:
         at = samples_at(at_s, rate)

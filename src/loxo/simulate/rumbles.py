@@ -30,7 +30,7 @@ from loxo.simulate.signals import (
 )
 from loxo.timeline import samples_at
 
-__all__ = ["CONTOURS", "contour", "rumble"]
+__all__ = ["CONTOURS", "contour", "rumble", "uttered"]
 
 CONTOURS = {"arched": 0.5, "flat": 0.2, "rising": 0.08, "falling": 0.12, "double": 0.1}
 """Shapes of the fundamental, and their shares."""
@@ -59,20 +59,22 @@ def contour(rng: Rng, n: int, kind: str) -> Array:
 def rumble(rng: Rng, rate: int) -> Array:
     """An elephant's rumble, from a call at the clearing to the one line that is left of it kilometres away."""
     close = rng.random() < 0.5
+    distance_km = log_uniform(rng, 0.02, 0.3) if close else log_uniform(rng, 0.2, 3.0)
+    return carried(rng, uttered(rng, rate, close=close), rate, distance_km, echo_db=rng.uniform(-30, -12))
+
+
+def uttered(rng: Rng, rate: int, *, close: bool) -> Array:
+    """A rumble as it leaves the elephant; `close` ones may be short, and breath is heard in them."""
     short = close and rng.random() < 0.6
     duration_s = log_uniform(rng, 0.25, 1.5) if short else float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
     n = samples_at(duration_s, rate)
     f0 = _fundamental(rng, n, duration_s, log_uniform(rng, 10, 55) if short else log_uniform(rng, 8, 35))
-    distance_km = log_uniform(rng, 0.02, 0.3) if close else log_uniform(rng, 0.2, 3.0)
-    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=800 if close else 300), rate)
+    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 250, 1600)), rate)
     if close and rng.random() < 0.5:
         top_hz = rng.uniform(250, 700)
         breath = normed(coloured_noise(rng, n, rate, lambda f: high_pass_db(f, 120, 12) + low_pass_db(f, top_hz, 12)))
         voice += breath * voice.std() * 10 ** (rng.uniform(-20, 0) / 20)
-    call = voice * swell(rng, n, rate, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
-    heard = carried(rng, call, rate, distance_km, echo_db=rng.uniform(-30, -12))
-    # A tail of reverberation is no part of the call that an annotator marks.
-    return heard[:n] * np.minimum(1, np.linspace(n, 0, n) / max(1, samples_at(0.02, rate)))
+    return voice * swell(rng, n, rate, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
 
 
 def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float) -> Array:
@@ -86,10 +88,10 @@ def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float) -> Array:
 
 def _tract(rng: Rng, source: Array, rate: int) -> Array:
     """The source with the tilt of the larynx, the formants of trunk and mouth, and the limit above which nothing is left."""
-    tilt = rng.uniform(2, 10)
+    tilt = rng.uniform(-1, 10)
     formants = [
         (rng.uniform(20, 60), rng.uniform(10, 40), rng.uniform(0, 14)),
-        (rng.uniform(80, 220), rng.uniform(20, 80), rng.uniform(0, 16)),
+        (log_uniform(rng, 80, 380), rng.uniform(20, 80), rng.uniform(0, 20)),
         (rng.uniform(400, 650), rng.uniform(50, 120), rng.uniform(0, 22)),
     ]
     corner_hz, slope_db = log_uniform(rng, 40, 600), rng.uniform(6, 24)

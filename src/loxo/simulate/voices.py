@@ -42,7 +42,7 @@ def _edges(n: int, rate: int, seconds: float) -> Array:
 
 def _call(rng: Rng, f0: Array, rate: int, *, noise: float, tract: tuple[float, float]) -> Array:
     """Harmonics and noise of a ratio `noise` under a tract of three formants that opens at `tract[0]` and closes at `tract[1]` Hz."""
-    source = normed(harmonics(rng, f0, rate, limit_hz=3000)) + noise * rng.standard_normal(len(f0))
+    source = normed(harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 1500, 10000))) + noise * rng.standard_normal(len(f0))
     formants = [(log_uniform(rng, 150, 2000), rng.uniform(60, 300), rng.uniform(3, 18)) for _ in range(3)]
     slopes = rng.uniform(6, 36), rng.uniform(3, 12)
     return shaped(

@@ -31,7 +31,7 @@ from loxo.simulate import (
     writing,
 )
 from loxo.simulate import scenes as room
-from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording
+from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording, write_recordings
 from loxo.timeline import samples_at
 
 Array = NDArray[np.float64]
@@ -241,6 +241,43 @@ def test_a_sound_below_its_limit_is_marginal(label: str, limit_db: float) -> Non
     assert marks == [True, False, False]
 
 
+@pytest.mark.parametrize(("label", "at_s", "marginal"), [
+    ("Rumble", -1.0, False), ("Rumble", -1.9, True), ("Rumble", 7.0, False), ("Rumble", 7.9, True),
+    ("Gunshot", -0.1, True), ("Gunshot", 7.0, False), ("Gunshot", 7.9, False), ("Roar", -1.9, False),
+])  # fmt: skip
+def test_an_event_that_an_end_cuts_is_marginal_where_little_is_left_or_the_onset_is_not(
+    label: str, at_s: float, marginal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:  # a parameter of the test
+    """Three seconds of sound, one and a half of which may lie before a scene of nine; here they are not drawn but set."""
+    rng = generator(1)
+    noise = rng.normal(size=9 * RATE)
+    monkeypatch.setattr(room, "_start", lambda *_: samples_at(at_s, RATE) if at_s > 0 else -samples_at(-at_s, RATE))
+    sound = np.concatenate([np.ones(3 * RATE), np.zeros(RATE)])
+    mixture = noise.copy()
+    (event,) = room._place(rng, SceneSettings(), (label, lambda *_: sound, (20.0, 20.0)), noise, mixture, 0)
+    assert (event.start_s, event.end_s) == pytest.approx((max(0, at_s), min(9, at_s + 3)), abs=0.05)
+    assert event.marginal == marginal
+    assert set(np.flatnonzero(mixture != noise)) == set(range(max(0, samples_at(event.start_s, RATE)), samples_at(event.end_s, RATE)))
+
+
+def test_sounds_lie_anywhere_in_a_scene_and_across_its_ends() -> None:
+    full = SceneSettings(rate=2000, seconds=8.0, rumbles_per_minute=30, gunshots_per_minute=30, lookalikes_per_minute=0, empty_share=0)
+    events = [event for seed in range(60) for event in scene(generator(seed), full)[1]]
+    starts = np.histogram([event.start_s for event in events], 4, (0, 8))[0]
+    assert sum(event.start_s == 0 for event in events) > 5
+    assert sum(event.end_s == 8 for event in events) > 5
+    assert starts.min() > 0.08 * len(events)
+
+
+def test_a_sound_that_is_too_long_for_a_piece_is_faded_out() -> None:
+    tone = np.ones(10 * RATE)
+    assert room._fitted(tone, len(tone), RATE) is tone
+    fitted = room._fitted(tone, 4 * RATE, RATE)
+    assert (fitted[: 3 * RATE] == 1).all()
+    assert np.abs(np.diff(fitted[3 * RATE :])).max() <= 1.1 / RATE
+    assert fitted[-1] < 0.001
+
+
 def test_look_alikes_are_never_marginal() -> None:
     assert not any(placed(1, label, -10.0)[0].marginal for label in ("Knock", "Thunder"))
 
@@ -269,7 +306,7 @@ def test_a_soundscape_is_made_piece_by_piece() -> None:
 
 
 def test_events_of_a_soundscape_are_where_the_sound_is() -> None:
-    loud = SceneSettings(rate=2000, seconds=8.0, rumbles_per_minute=0, gunshots_per_minute=8, lookalikes_per_minute=0, gunshot_db=(38, 38))
+    loud = SceneSettings(rate=2000, seconds=8.0, rumbles_per_minute=0, gunshots_per_minute=11, lookalikes_per_minute=0, gunshot_db=(38, 38))
     ratios_db = []
     for seed in range(4):
         pieces = list(soundscape(generator(seed), loud, 41.3))
@@ -364,6 +401,17 @@ def _read(clip: Clip) -> Clip:
     kept = (frozenset({"marginal"}) & event.flags for event in clip.events)
     events = (Event(e.label, e.start_s, e.end_s, e.low_hz, e.high_hz, flags) for e, flags in zip(clip.events, kept, strict=True))
     return Clip(clip.path, clip.split, clip.group, clip.seconds, clip.rate, tuple(events))
+
+
+def test_more_processes_write_the_same_recordings(tmp_path: Path) -> None:
+    found = []
+    for jobs in (1, 2):
+        paths = [tmp_path / str(jobs) / f"{number}.flac" for number in range(3)]
+        paths[0].parent.mkdir()
+        found.append([(path.read_bytes(), events) for path, events in write_recordings(paths, SMALL, 9.0, seed=7, jobs=jobs)])
+    assert found[0] == found[1]
+    assert len({audio for audio, _ in found[0]}) == 3
+    assert found[0][2][1] == write_recording(tmp_path / "alone.flac", SMALL, 9.0, seed=9)
 
 
 def test_more_processes_write_the_same_clips(tmp_path: Path) -> None:

@@ -117,6 +117,15 @@ def test_the_shock_wave_leads_by_the_mach_geometry() -> None:
     assert leads[-1] == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_shot_fades_and_is_not_cut(dry: bool) -> None:  # a parameter of the test
+    """Nor are its echoes: what sounds last is far below the peak."""
+    for seed in range(40):
+        shot = gunshots.shot_at(generator(seed), RATE, 0.3, dry=dry)
+        ends_at = int(np.flatnonzero(shot)[-1])
+        assert np.abs(shot[ends_at - 20 : ends_at + 1]).max() < 0.01 * np.abs(shot).max()
+
+
 # Engines.
 
 
@@ -234,6 +243,18 @@ def test_automatic_gain_comes_down_at_once_and_back_in_steps() -> None:
     assert gain[3 * RATE] < 0.5
     assert (np.diff(gain[3 * RATE + 400 :]) >= 0).all()
     assert gain[-1] > 0.99
+
+
+def test_no_recorder_hears_all_the_way_to_half_the_rate_alike() -> None:
+    """White noise fades towards half the rate, from a place that differs from recorder to recorder."""
+    edges_hz = []
+    for seed in range(12):
+        hear, _ = recorder.draw_recorder(generator(seed), RATE)
+        energy = np.abs(np.fft.rfft(hear(generator(seed), generator(1, seed).normal(size=8 * RATE)))) ** 2
+        bands = energy[1:].reshape(100, -1).mean(axis=1)  # of 20 Hz
+        edges_hz.append(20 * (np.flatnonzero(bands > 0.3 * np.median(bands[40:70]))[-1] + 1))
+    assert min(edges_hz) > 1500
+    assert len(set(edges_hz)) > 5
 
 
 def test_dropped_samples_are_gaps() -> None:

@@ -69,7 +69,7 @@ def uttered(rng: Rng, rate: int, *, close: bool) -> Array:
     duration_s = log_uniform(rng, 0.25, 1.5) if short else float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
     n = samples_at(duration_s, rate)
     f0 = _fundamental(rng, n, duration_s, log_uniform(rng, 10, 55) if short else log_uniform(rng, 8, 35))
-    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 250, 1600)), rate)
+    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 400, 2500)), rate)
     if close and rng.random() < 0.5:
         top_hz = rng.uniform(250, 700)
         breath = normed(coloured_noise(rng, n, rate, lambda f: high_pass_db(f, 120, 12) + low_pass_db(f, top_hz, 12)))

@@ -52,7 +52,7 @@ class SceneSettings:
     lookalikes_per_minute: float = 5.0
     empty_share: float = 0.1
     rumble_db: tuple[float, float] = (0.0, 28.0)
-    gunshot_db: tuple[float, float] = (0.0, 36.0)
+    gunshot_db: tuple[float, float] = (0.0, 44.0)
     lookalike_db: tuple[float, float] = (0.0, 40.0)
     backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
     background_share: float = 0.5
@@ -141,11 +141,9 @@ def _place(
     rate, n = settings.rate, len(mixture)
     snr_db = rng.uniform(*snr_range)
     sound = _fitted(maker(rng, rate), n - 2 * margin, rate) if margin else maker(rng, rate)
-    hanging = 0 if margin else len(sound) // 2
-    first, last = margin - hanging, n - margin - len(sound) + hanging
-    at = int(rng.integers(first, last + 1))
-    if near is not None:
-        at = min(last, samples_at(rng.uniform(near.start_s, near.end_s), rate))
+    at = _start(rng, n, len(sound), margin)
+    if near is not None and (reply := samples_at(rng.uniform(near.start_s, near.end_s), rate)) + len(sound) <= n - margin:
+        at = reply
     # A mean ratio of n dB is a peak of more; the mark ends where the sound is lost in the noise.
     faintest, loudest = DROP_DB.get(label, (10.0, 20.0))
     marked = at + np.array(_extent(sound, rate, float(np.clip(snr_db + 6, faintest, loudest))))
@@ -162,6 +160,12 @@ def _place(
     if label in MARGINAL_DB and (lost or snr_db < MARGINAL_DB[label]):
         flags.add("marginal")
     return [Event(label, seconds_at(start, rate), seconds_at(stop, rate), low_hz, high_hz, frozenset(flags))]
+
+
+def _start(rng: Rng, n: int, sound_n: int, margin: int) -> int:
+    """Where a sound begins: clear of the margins; or, if there are none, so that its last half or its first quarter lies in the scene."""
+    first, last = (margin, n - margin - sound_n) if margin else (-(sound_n // 2), n - sound_n // 4)
+    return int(rng.integers(first, last + 1))
 
 
 def _fitted(sound: Array, n: int, rate: int) -> Array:

@@ -1,12 +1,12 @@
 """Gunshots: muzzle blast, shock wave, the forest's answer, and what distance leaves of them.
 
-- Muzzle blast: a Friedlander wave, overpressure for 0.2-3 ms, then suction (Maher 2007; Beck et al. 2011).
-- Shock wave of a supersonic bullet: an N-wave, its length after Whitham 1952, 0.2-0.5 ms for a rifle at 10-100 m. It arrives ahead of the
+- Muzzle blast: a Friedlander wave, overpressure for 0.2-3 ms, then suction, after Maher 2007.
+- Shock wave of a supersonic bullet: an N-wave, its length after Whitham 1952: 0.2-0.5 ms for a rifle at 10-100 m. It arrives ahead of the
   blast by the Mach geometry, and only where the listener stands in front of the gun, within 90 degrees less the Mach angle of the line of
   fire. A shotgun's pellets slow below the speed of sound within tens of metres: none is heard.
 - Automatic fire: 500-1,000 rounds a minute; single shots .1-1.5 s apart, the shortest from two barrels.
-- Tail: reverberation of 0.5-3 s in forest, which takes the highs first (Padgham 2004); echoes of terrain; in the open next to nothing.
-- Lows: soft ground takes what lies below some 200-600 Hz from sound that grazes it (Embleton 1996), and small microphones and their
+- Tail: reverberation of 0.5-3 s in forest, which takes the highs first, after Padgham 2004; echoes of terrain; in the open next to nothing.
+- Lows: soft ground takes what lies below some 200-600 Hz from sound that grazes it, after Embleton 1996, and small microphones and their
   filters take them too: forest recordings of shots often hold nothing below 400 Hz.
 """
 

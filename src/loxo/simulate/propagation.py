@@ -6,8 +6,8 @@ engines; what changes a sound's *shape* is here.
 - Absorption of air: ISO 9613-1:1993, in tropical air (25 C, 85 % relative humidity unless told).
 - Scattering by trunks and leaves: ISO 9613-2:1996, table A.1 (.02 dB/m at 63 Hz, .06 at 1 kHz, .08 at 2 kHz), here .02 (f / 63 Hz)^.4.
   The standard ends it at 200 m, where sound begins to pass above; animals and recorders are both under the canopy: up to 1 km here.
-- Reverberation: 0.3-2 s in forest, shorter in the highs (Padgham 2004; Sakai et al. 1998).
-- Fading by wind and turbulence: amplitude wavers by up to some 6 dB on long ways, a few times a second (Wiley and Richards 1978).
+- Reverberation: 0.3-2 s in forest, shorter in the highs, after Padgham 2004.
+- Fading by wind and turbulence: amplitude wavers by up to some 6 dB on long ways, a few times a second, after Wiley and Richards 1978.
 """
 
 from __future__ import annotations

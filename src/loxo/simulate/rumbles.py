@@ -1,10 +1,12 @@
 """Rumbles: a source of many harmonics, a vocal tract that shapes them, and the way to the recorder.
 
-- Fundamental 8-35 Hz in adults (Poole et al. 1988; Keen et al. 2017), higher in the young and in short calls at clearings.
-- Contours: most are arched; flat, rising, falling and doubly arched ones are fewer (Soltis 2010; Hedwig et al. 2019).
+- Fundamental 8-35 Hz in adults, after Poole et al. 1988 and Keen et al. 2017; higher in the young and in short calls at clearings.
+- Contours: most are arched; flat, rising, falling and doubly arched ones are fewer, after Soltis 2010 and Hedwig et al. 2019.
 - Durations: median 3.8 s, 95th percentile 7.0 s (training table of the Elephant Listening Project); clearings add calls of 0.25-1.5 s.
-- Jitter: the fundamental wanders by about one per cent, four times a second (Li et al. 2007 report jitter of .5-3 %).
-- Formants: a tract of 2-3 m, so resonances near 20-60, 80-220 and 400-650 Hz, with a dark band below the last (Stoeger et al. 2012).
+- Jitter: the fundamental wanders by about one per cent, four times a second: lines of real calls are not straight.
+- Formants: a tract of some 2 m through the trunk or .7 m through the mouth (Stoeger et al. 2012), closed at one end: c / 4L and its odd
+  multiples, so resonances at 20-60, 80-380 and 400-650 Hz, with a dark band below the last.
+- Harmonics: strong up to some hundreds of Hz in close calls at a clearing; their end lies at 0.4-2.5 kHz, where they have faded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Blows: drumming of chimpanzees, chest beats of gorillas, knocks on the recorder.
 
-- Buttress drumming: 2-14 beats, 0.06-0.45 s apart, 45-500 Hz (Arcadi et al. 1998; Babiszewska et al. 2015).
-- Chest beats: 4-15 beats, 8-12 a second, 0.5-2 s, hollow tones of 200-900 Hz (Wright et al. 2021).
+- Buttress drumming: 2-14 beats, 0.06-0.45 s apart, 45-500 Hz, after Arcadi et al. 1998.
+- Chest beats: 4-15 beats, 8-12 a second, 0.5-2 s, hollow tones of 200-900 Hz, after Wright et al. 2021.
 - Knocks: something touches the housing, a thump of 15-200 Hz or a click, without any tail.
 """
 

@@ -1,9 +1,9 @@
 """Calls of animals and people that are taken for rumbles or gunshots.
 
 - Roars: 0.5-4 s, harmonics of 60-500 Hz that break into noise and subharmonics (deterministic chaos) from one part to the next, with an
-  abrupt start and end (Stoeger et al. 2011; Berg 1983).
-- Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato (Fuchs et al. 2021).
-- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in rows (Yin and McCowan 2004); baboons and bushbuck alike.
+  abrupt start and end, after Stoeger et al. 2011.
+- Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato.
+- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in rows, after Yin and McCowan 2004; baboons and bushbuck alike.
 - Frogs: trains of tonal pulses; insects: trills in a narrow band above 1 kHz; birds: hoots and whistles.
 - Speech: fundamental 90-250 Hz in syllables, four a second; music of a far radio: steady notes over a beat.
 """

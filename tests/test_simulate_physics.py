@@ -257,6 +257,17 @@ def test_no_recorder_hears_all_the_way_to_half_the_rate_alike() -> None:
     assert len(set(edges_hz)) > 5
 
 
+@pytest.mark.parametrize("threshold_db", [-3.0, 10.0])
+def test_a_coder_does_not_silence_what_surrounds_a_loud_sound(threshold_db: float) -> None:
+    heard = generator(1).normal(size=10 * RATE)
+    coded = [
+        recorder._coded(generator(2), loud * heard, RATE, threshold_db) for loud in (1.0, np.where(np.arange(len(heard)) < 4000, 1e3, 1.0))
+    ]
+    quiet, beside_loud = (np.sqrt(np.mean(waveform[2 * RATE :] ** 2)) for waveform in coded)
+    assert 0.3 < quiet <= 1.01
+    assert beside_loud == pytest.approx(quiet, rel=0.1)
+
+
 def test_dropped_samples_are_gaps() -> None:
     heard = recorder._dropped(generator(1), np.ones(RATE), RATE)
     assert 0 < np.sum(heard == 0) <= 3 * samples_at(0.04, RATE)

@@ -65,7 +65,9 @@ def carried(rng: Rng, sound: Array, rate: int, distance_km: float, echo_db: floa
     frequency = np.maximum(np.arange(padded // 2 + 1) * (rate / padded), 0.5)
     # The nearest frequencies lose something too, which the scene's level gives back.
     gain = 10 ** (way_db(frequency, distance_km, wooded_km) / 20)
-    heard: Array = fft.irfft(fft.rfft(sound, padded) * fft.rfft(tail, padded) * gain, padded)[:n]
+    spectrum = fft.rfft(sound.astype(np.float32), padded) * fft.rfft(tail.astype(np.float32), padded)
+    spectrum *= gain
+    heard: Array = fft.irfft(spectrum, padded)[:n].astype(float)
     return heard * faded(rng, n, rate, distance_km)
 
 

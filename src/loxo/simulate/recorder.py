@@ -37,7 +37,7 @@ def draw_recorder(rng: Rng, rate: int) -> tuple[Hear, Digitise]:
     corner_hz = log_uniform(rng, 1, 25)
     top_hz, top_slope_db = rng.uniform(0.78, 1) * rate / 2, log_uniform(rng, 40, 300)
     noise_db, noise_slope_db = (rng.uniform(-30, -8), rng.uniform(3, 6)) if rng.random() < 0.2 else (None, 0.0)
-    coder = rng.uniform(2, 10) if rng.random() < 0.12 else 0.0
+    coder_db = rng.uniform(-3, 10) if rng.random() < 0.12 else None
     limit, back_db_s = (log_uniform(rng, 4, 16), log_uniform(rng, 4, 40)) if rng.random() < 0.08 else (0.0, 0.0)
     drops = rng.random() < 0.03
     offset = rng.normal(0, 0.003)
@@ -49,8 +49,8 @@ def draw_recorder(rng: Rng, rate: int) -> tuple[Hear, Digitise]:
             heard = heard + normed(own) * level_of(heard) * 10 ** (noise_db / 20)
         if limit:
             heard = heard * _automatic_gain(heard, rate, limit, back_db_s)
-        if coder:
-            heard = _coded(rng, heard, rate, coder)
+        if coder_db is not None:
+            heard = _coded(rng, heard, rate, coder_db)
         return _dropped(rng, heard, rate) if drops else heard
 
     def digitise(heard: Array, level: float) -> NDArray[np.float32]:
@@ -89,11 +89,14 @@ def _dropped(rng: Rng, heard: Array, rate: int) -> Array:
 
 
 def _coded(rng: Rng, waveform: Array, rate: int, threshold_db: float) -> Array:
-    """What a coder at a low bit rate leaves: cells of time and frequency that are weaker than their surroundings are dropped."""
+    """What a coder at a low bit rate leaves: cells of time and frequency that are weaker than is usual are dropped.
+
+    What is usual is a median over time: by a mean, one loud sound would silence all around it, and tell of itself.
+    """
     size = 512 if rng.random() < 0.5 else 256
     _, _, cells = stft(waveform, rate, nperseg=size)
     power = np.abs(cells) ** 2
-    level = power.mean(axis=1, keepdims=True)
+    level = np.median(power[:, ::3], axis=1, keepdims=True)
     kept = cells * (power > level * 10 ** (-threshold_db / 10) * rng.uniform(0.3, 2, size=(len(cells), 1)))
     if rng.random() < 0.3:
         kept[int(rng.uniform(0.5, 1) * len(kept)) :] = 0

@@ -163,7 +163,7 @@ def _place(
 
 
 def _start(rng: Rng, n: int, sound_n: int, margin: int) -> int:
-    """Where a sound begins: clear of the margins; or, if there are none, so that its last half or its first quarter lies in the scene."""
+    """Where a sound begins: clear of the margins; or, without any, so that its last half or its first quarter lies in the scene."""
     first, last = (margin, n - margin - sound_n) if margin else (-(sound_n // 2), n - sound_n // 4)
     return int(rng.integers(first, last + 1))
 
@@ -188,12 +188,12 @@ def _extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
 def _gain(sound: Array, noise: Array, rate: int, snr_db: float) -> tuple[float, float, float]:
     """Band that holds 90 % of the energy, and the factor that brings the sound to the ratio in it; the noise may be the shorter."""
     n = fft.next_fast_len(max(len(sound), rate), real=True)
-    energy = np.abs(fft.rfft(sound, n)) ** 2
+    energy = np.abs(fft.rfft(sound.astype(np.float32), n)).astype(float) ** 2
     share = np.cumsum(energy) / energy.sum()
     low, high = int(np.searchsorted(share, 0.05)), int(np.searchsorted(share, 0.95))
     low, high = max(0, low - 1), max(high, low + samples_at(4.0 * n / rate, 1))
     taper = np.hanning(len(noise)) * np.sqrt(8 / 3)
-    floor = np.abs(fft.rfft(noise * taper, n)) ** 2
+    floor = np.abs(fft.rfft((noise * taper).astype(np.float32), n)) ** 2
     ratio = floor[low : high + 1].sum() / energy[low : high + 1].sum() * len(sound) / len(noise)
     hz = rate / n
     return low * hz, (high + 1) * hz, float(np.sqrt(10 ** (snr_db / 10) * ratio))

@@ -2,6 +2,7 @@
 
 A waveform is `(sample,)`, float64, of arbitrary level: the scene sets that. Frequencies are in Hz, gains in dB. What wavers does so by the
 second and not by the sample, so that a sound is the same at every rate. All chance comes from the Generator that is passed in.
+Transforms are of single precision, twice as fast: its 140 dB are more than a recorder has.
 """
 
 from __future__ import annotations
@@ -58,13 +59,14 @@ def shaped(waveform: Array, rate: int, gain_db: Callable[[Array], Array]) -> Arr
     """The waveform with each frequency changed by `gain_db`, without delay; the ends do not wrap."""
     n = len(waveform)
     padded = fft.next_fast_len(n + min(n, rate // 2), real=True)
-    spectrum = fft.rfft(waveform, padded)
-    result: Array = fft.irfft(spectrum * _gain(gain_db, padded, rate), padded)[:n]
+    spectrum = fft.rfft(waveform.astype(np.float32), padded)
+    spectrum *= _gain(gain_db, padded, rate)
+    result: Array = fft.irfft(spectrum, padded)[:n].astype(float)
     return result
 
 
 def coloured_noise(rng: Rng, n: int, rate: int, gain_db: Callable[[Array], Array]) -> Array:
-    """Gaussian noise whose spectrum is white plus `gain_db`. Its 140 dB of single precision are enough for noise."""
+    """Gaussian noise whose spectrum is white plus `gain_db`."""
     padded = fft.next_fast_len(n, real=True)
     spectrum = rng.standard_normal(2 * (padded // 2 + 1), dtype=np.float32).view(np.complex64)
     spectrum *= _gain(gain_db, padded, rate)

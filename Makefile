@@ -36,14 +36,15 @@ check: $(DEV) ## lint, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(DEV) ## measure the memory of detection, and what cutting clips costs
+bench: $(DEV) ## measure the speed and memory of detection, and what cutting clips costs
+	$(BIN)/python benchmarks/detection.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/preparation.py
 
 model: $(DEV) ## train the packaged model anew
 	$(BIN)/loxo train --config configs/crnn.yaml --resume --set 'data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]'
 	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000
-	$(BIN)/loxo calibrate runs/crnn/model --recordings data/calibration --truth data/calibration
+	$(BIN)/loxo calibrate runs/crnn/model --recordings data/calibration --truth data/calibration --false-positives-per-hour 5
 
 $(CORE): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loxo needs Python 3.11 or later: make PYTHON=python3.11")'

@@ -24,23 +24,24 @@ from loxo.simulate.writing import load_backgrounds, write_clip_set
 
 TEST = 6
 """Recordings of half an hour to judge by."""
-HALF_RATE = "front_end={hop: 800, short: {window: 320, per_frame: 4, low_hz: 100, high_hz: 1900, step_hz: 13, knee_hz: 0, ratio: 1.13}}"
-ONE_SHORT = "front_end={hop: 800, short: {window: 512, per_frame: 2, low_hz: 100, high_hz: 1900, step_hz: 13, knee_hz: 0, ratio: 1.13}}"
-LONG = "{{window: {window}, per_frame: 1, low_hz: 5, high_hz: 480, step_hz: {step}, knee_hz: {knee}, ratio: {ratio}}}"
+BANDS = "{{window: {window}, per_frame: {per_frame}, low_hz: {low}, high_hz: {high}, step_hz: {step}, knee_hz: {knee}, ratio: {ratio}}}"
+SHORT = BANDS.format(window=320, per_frame=4, low=100, high=1900, step=13, knee=0, ratio=1.13)
+LONG_1024 = BANDS.format(window=1024, per_frame=1, low=5, high=480, step=2.5, knee=120, ratio=1.085)
+HALF_LONG = BANDS.format(window=1600, per_frame=1, low=5, high=480, step=5, knee=120, ratio=1.17)
 ARMS: dict[str, tuple[str, ...]] = {
-    "base: frames of .1 s": (),
-    "frames of .2 s": (HALF_RATE,),
-    "steps of two frames": ("model.settings={step_frames: 2}",),
-    "frames of .2 s, two short windows": (ONE_SHORT,),
-    "half the long bands": ("front_end={long: " + LONG.format(window=1600, step=5, knee=120, ratio=1.17) + "}",),
-    "wide": ("model.settings={channels: [24, 48, 64], joined: 128, hidden: 96}",),
-    "floor of 10 s": ("front_end={floor_s: 10}",),
-    "base, another seed": ("seed=1",),
+    "as packaged": (),
+    "as packaged, another seed": ("seed=1",),
+    "steps of one frame": ("model.settings.step_frames=1",),
+    "frames of .2 s, one a step": ("model.settings.step_frames=1", f"front_end={{hop: 800, short: {SHORT}}}"),
+    "half the long bands": (f"front_end.long={HALF_LONG}",),
+    "long windows of 256 ms": (f"front_end.long={LONG_1024}",),
+    "floor of 10 s": ("front_end.floor_s=10",),
+    "floor of 60 s": ("front_end.floor_s=60",),
     "narrow": ("model.settings={channels: [16, 24, 32], joined: 64, hidden: 32}",),
+    "wide": ("model.settings={channels: [24, 48, 64], joined: 128, hidden: 96}",),
     "windows of 15 s": ("data.window_s=15", "epochs=4"),
-    "floor of 60 s": ("front_end={floor_s: 60}",),
-    "long window of 1,024": ("front_end={long: " + LONG.format(window=1024, step=2.5, knee=120, ratio=1.085) + "}",),
 }
+"""Changes of `configs/crnn.yaml`; windows of half the length are twice as many."""
 
 
 def judge(folder: Path, name: str, epochs: int) -> dict[str, Any]:

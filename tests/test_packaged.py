@@ -9,19 +9,23 @@ import numpy as np
 import pytest
 import torch
 
+from loxo import scoring
 from loxo.annotations import read_annotations
-from loxo.checkpoints import find_model, load_spec, load_weights
+from loxo.checkpoints import find_model
 from loxo.detection import detect
 from loxo.evaluation import evaluate_paths
 from loxo.events import Detection, Event, overlap_s
-from loxo.models import CRNN
 from loxo.recordings import open_recording
-from loxo.scoring import Scorer
+from loxo.scoring import Scorer, calibrated
+from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import spectrogram
 from loxo.surveys import Survey, SurveySettings, run_survey
+from loxo.training import build_model, read_config
 
 SHARED = Path(__file__).parents[2] / "shared"
 FOLDER = find_model("crnn")
+CONFIG = Path(__file__).parents[1] / "configs" / "finetune.yaml"
+"""Training that begins with its weights."""
 Find = Callable[[Path], list[Detection]]
 
 needs_real = pytest.mark.skipif(not SHARED.is_dir(), reason="the field's own recordings are not part of the project")
@@ -53,11 +57,10 @@ def test_its_network_does_not_tell_where_it_was_made() -> None:
 
 
 def test_its_network_and_its_weights_are_the_same_model(scorer: Scorer) -> None:
-    model = CRNN(front_end=load_spec(FOLDER).front_end)
-    load_weights(model, FOLDER)
+    model = build_model(read_config(CONFIG))
     waveform = 0.05 * torch.randn(40_000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = model.eval()(waveform[None])[0].T.numpy()
+        expected = calibrated(model.eval()(waveform[None])[0].T.numpy(), scorer.spec)
     scores = scorer.score([waveform.numpy()])
     assert scores.values.shape == expected.shape
     assert abs(scores.values - expected).max() < 1e-4
@@ -68,6 +71,16 @@ def test_the_level_of_a_recording_does_not_matter(scorer: Scorer) -> None:
     waveform = (0.1 * torch.randn(80_000, generator=torch.Generator().manual_seed(1))).numpy()
     half = (waveform / 2).astype(np.float32)
     assert np.abs(scorer.score([waveform]).values - scorer.score([half]).values).max() < 1e-3
+
+
+def test_pieces_are_scored_as_the_whole(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    waveform, _ = scene(np.random.default_rng(0), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
+    whole = scorer.score([waveform]).values
+    monkeypatch.setattr(scoring, "CORE_FRAMES", 300)
+    difference = np.abs(scorer.score([waveform]).values - whole)
+    # What the recurrent layer remembers from beyond its context; cores are twenty times as long as here.
+    assert np.quantile(difference, 0.9) < 1e-3
+    assert difference.max() < 0.05
 
 
 def found(event: Event, detections: list[Detection]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import loxo.scoring as room
-from loxo.checkpoints import ModelError, ModelSpec, save_model
+from loxo.checkpoints import ModelError, ModelSpec, find_model, save_model
+from loxo.detection import detect
 from loxo.models.crnn import CRNN, CRNNSettings
-from loxo.scoring import Scorer, Scores, feature_cores, stream_log_bands
+from loxo.scoring import Profile, Scorer, Scores, ahead, feature_cores, stream_log_bands
+from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import FrontEnd, log_bands, spectrogram
 from reference import scoring as twin
 
@@ -42,6 +46,14 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     folder = tmp_path_factory.mktemp("models") / "moving_mean"
     twin.write_model(folder, SPEC, REACH)
     return Scorer(folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    """The same, with workers."""
+    folder = tmp_path_factory.mktemp("models") / "moving_mean"
+    twin.write_model(folder, SPEC, REACH)
+    return Scorer(folder, threads=3)
 
 
 @pytest.fixture(scope="session")
@@ -145,6 +157,68 @@ def test_two_halves_with_context_score_as_the_whole(scorer: Scorer, middle: int)
     first = max(0, middle - AWAY)
     after = scorer.score([waveform[first * HOP :]]).values[middle - first :]
     np.testing.assert_allclose(np.concatenate((before, after)), whole, atol=1e-6)
+
+
+# ---- workers
+
+
+@settings(max_examples=10)
+@given(LENGTHS, SIZES)
+def test_workers_give_the_same_as_one_thread(scorer: Scorer, workers: Scorer, n_samples: int, sizes: list[int]) -> None:
+    waveform = sound(n_samples)
+    plain, fast = scorer.score(cut(waveform, sizes)), workers.score(cut(waveform, sizes))
+    for name in ("values", "feature_frames", "features"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(plain, name))
+    assert fast.n_samples == plain.n_samples == n_samples
+
+
+def test_detections_of_workers_are_those_of_the_whole_picture_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "CORE_FRAMES", 400)
+    monkeypatch.setattr(room, "WINDOW_FRAMES", 400)
+    scorer = Scorer(find_model("crnn"), threads=3)
+    waveform, _ = scene(np.random.default_rng(5), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
+    fast = scorer.score(cut(waveform, [50_000]))
+    (values,) = scorer.session.run(None, {"features": spectrogram(waveform, scorer.spec.front_end)[None]})
+    found, expected = (
+        detect(scores, scorer.spec.front_end, scorer.spec.labels, scorer.spec.decisions)
+        for scores in (fast, replace(fast, values=values[0].T))
+    )
+    assert expected
+    assert [(d.label, d.start_s, d.end_s) for d in found] == [(d.label, d.start_s, d.end_s) for d in expected]
+    np.testing.assert_allclose([d.score for d in found], [d.score for d in expected], atol=1e-3)
+
+
+@pytest.mark.parametrize("pool", [None, ThreadPoolExecutor(3)])
+def test_results_come_in_order_and_little_is_under_way(pool: ThreadPoolExecutor | None) -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for item in range(1, 31):
+            taken = item
+            yield item
+
+    for number, result in enumerate(ahead(pool, lambda item: item * 10, items(), 4), 1):
+        assert result == number * 10
+        assert taken < number + 4
+
+
+def test_what_goes_wrong_while_reading_reaches_the_caller(workers: Scorer) -> None:
+    def blocks() -> Iterator[Array]:
+        yield sound(60_000)
+        raise OSError("the card is gone")
+
+    with pytest.raises(OSError, match="the card is gone"):
+        workers.score(blocks())
+
+
+def test_a_stage_within_a_stage_counts_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 3.0, 10.0])
+    monkeypatch.setattr("loxo.scoring.time.thread_time", lambda: next(now))
+    profile = Profile()
+    with profile.stage("resample"), profile.stage("read"):
+        pass
+    assert {name: seconds for name, seconds in profile.seconds.items() if seconds} == {"read": 2.0, "resample": 8.0}
 
 
 # ---- what is kept, and what is held

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from loxo.annotations import RAVEN_COLUMNS, read_annotations
 from loxo.checkpoints import find_model
 from loxo.recordings import find_recordings
-from loxo.scoring import Scorer, Scores
+from loxo.scoring import Profile, Scorer, Scores
 from loxo.surveys import Outcome, Survey, SurveySettings, read_journal, run_survey
 
 RATE = 4000
@@ -66,6 +66,15 @@ def test_every_recording_has_an_outcome_and_bad_ones_end_nothing(scorer: Scorer,
     assert all(len(line.split("\t")) == 2 for line in lines)
 
 
+def test_recordings_at_once_leave_the_same_in_the_same_order(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    one, several = survey(scorer, tmp_path / "one"), survey(scorer, tmp_path / "several")
+    several.jobs = 3
+    recordings = find_recordings([folder])
+    assert run_survey(several, recordings) == run_survey(one, recordings)
+    assert [json.loads(line)["recording"] for line in several.journal.read_text().splitlines()] == [path.as_posix() for path in recordings]
+    assert several.profile.seconds["network"] > 0
+
+
 def test_what_a_run_leaves_has_the_agreed_shape(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     low = {label: replace(decision, threshold=1e-4, minimum_s=0.0) for label, decision in scorer.spec.decisions.items()}
@@ -108,9 +117,9 @@ class Counting(Scorer):
 
     calls = 0
 
-    def score(self, blocks: Iterable[NDArray[np.float32]], *, keep_above: float = 0.1) -> Scores:
+    def score(self, blocks: Iterable[NDArray[np.float32]], *, keep_above: float = 0.1, profile: Profile | None = None) -> Scores:
         self.calls += 1
-        return super().score(blocks, keep_above=keep_above)
+        return super().score(blocks, keep_above=keep_above, profile=profile)
 
 
 @pytest.fixture

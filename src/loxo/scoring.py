@@ -8,11 +8,17 @@
 
 A frame's score depends on the frames within the network's context, and their floors on the half minute around those. Both are always
 given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what a recurrent
-layer still remembers across its context: below 1e-3. At the ends of a recording nothing is invented: the network sees what there is.
+layer still remembers across its context: below 1e-3 in most frames at a seam, seldom up to 3e-2. At the ends of a recording nothing is
+invented: the network sees what there is.
 
 A network that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the context. At the ends of a
 recording they are moved inwards, and only one that is shorter than a window is filled up, with zeros: how silence looks. Such a network
 may answer by the place in its window as well, so its scores depend on where windows lie.
+
+Stages overlap: the calling thread reads, and `Scorer.threads` workers turn blocks into log bands and cores into scores, each task on one
+core of the processor with what fits its cache. NumPy, SciPy and ONNX Runtime let go of Python's lock while they compute. Results are taken
+in order, and only a few tasks are ahead of it, so memory stays the same however long the recording is. With one thread there are no
+workers, and the same functions run one after the other.
 
 The features of frames that may belong to a detection are kept (`Scores.features`), so that its band can be measured without reading the
 recording again.
@@ -20,10 +26,18 @@ recording again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -34,9 +48,11 @@ from loxo.checkpoints import ModelError, ModelSpec, load_spec
 from loxo.spectrogram import FrontEnd, log_bands, subtract_floor
 from loxo.timeline import FrameGrid, Span, spans
 
-__all__ = ["Scorer", "Scores", "calibrated", "feature_cores", "stream_log_bands"]
+__all__ = ["STAGES", "Profile", "Scorer", "Scores", "ahead", "calibrated", "feature_cores", "stream_log_bands"]
 
 Array = NDArray[np.float32]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """What may run the network, the first that is there."""
@@ -44,8 +60,64 @@ EDGE = np.float32(1e-6)
 """Scores nearer to 0 or 1 than this are alike: single precision hardly tells them apart."""
 CORE_FRAMES = 6000
 """Frames scored at a time (10 min): large against the context that is computed twice, small against memory."""
-WINDOW_FRAMES = 500
-"""Frames of one row of a batch, without context."""
+WINDOW_FRAMES = 3000
+"""Frames of one row of a batch, without context: half a core, so that 200 frames of context at either side cost an eighth."""
+STAGES = ("read", "resample", "front end", "network", "post-processing", "write")
+"""What the time of a run goes to."""
+
+
+class Profile:
+    """Processor seconds of each stage, of all threads together; a stage within another counts for itself only."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._lock = threading.Lock()
+        self._within = threading.local()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count what the calling thread computes inside for a stage."""
+        outer, self._within.seconds = getattr(self._within, "seconds", 0.0), 0.0
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            took = time.thread_time() - began
+            with self._lock:
+                self.seconds[name] += took - self._within.seconds
+            self._within.seconds = outer + took
+
+    def timed(self, name: str, blocks: Iterator[Array]) -> Iterator[Array]:
+        """Pass blocks on and count what making them takes."""
+        while True:
+            with self.stage(name):
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
+
+
+def usable_cores() -> int:
+    """Cores of the processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ahead(pool: Executor | None, function: Callable[[Item], Result], items: Iterable[Item], most: int) -> Iterator[Result]:
+    """Results of a function in the order of its items, with at most `most` of them under way; without a pool, one after the other."""
+    if pool is None:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +143,12 @@ class Scores:
 
 
 class Scorer:
-    """A model folder, ready to score recordings on this machine's processor.
+    """A model folder, ready to score recordings on this machine: its network on a GPU if ONNX Runtime has one, the rest on the processor.
+
+    Several recordings may be scored at once, from several threads; they share the workers.
+
+    Args:
+        threads: workers; 0 takes as many as there are cores, and 1 does all in the calling thread.
 
     Raises:
         ModelError: if the folder is not a model.
@@ -79,8 +156,10 @@ class Scorer:
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         self.spec: ModelSpec = load_spec(folder)
+        self.threads = threads or usable_cores()
+        self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1  # workers run side by side, each on a core of its own
         options.log_severity_level = 3
         try:
             self.session = ort.InferenceSession(
@@ -97,22 +176,38 @@ class Scorer:
         """Which device runs the network: `CPU`, `CUDA`, ..."""
         return str(self.session.get_providers()[0]).removesuffix("ExecutionProvider")
 
-    def score(self, blocks: Iterable[Array], *, keep_above: float = 0.1) -> Scores:
+    def score(self, blocks: Iterable[Array], *, keep_above: float = 0.1, profile: Profile | None = None) -> Scores:
         """Score a recording of consecutive blocks `(sample,)` at the model's rate; features are kept where a score exceeds `keep_above`."""
         front_end = self.spec.front_end
+        account = Profile() if profile is None else profile
         counter = _Counter(blocks)
         values, frames, features = [], [], []
+
+        def bands(padded: Array) -> Array:
+            with account.stage("front end"):
+                return log_bands(padded, front_end)
+
+        # Tasks are small beside a core of frames, so that a short recording keeps every worker busy too.
+        log_power = ahead(self.pool, bands, _whole_frames(counter, front_end), 2 * self.threads)
         around = self.spec.window_frames or self.spec.context_frames  # a short last core lies in a whole window, too
-        for start, core_features, core in feature_cores(stream_log_bands(counter, front_end), front_end, around):
-            scores = self._network(core_features, core)
-            kept = np.flatnonzero(scores.max(axis=1) > keep_above)
+        cores = _power_cores(log_power, front_end, around)
+        for scores, kept, kept_features in ahead(self.pool, partial(self._core, keep_above, account), cores, self.threads + 1):
             values.append(scores)
-            frames.append(start + kept)
-            features.append(core_features[core.before + kept].astype(np.float16))
+            frames.append(kept)
+            features.append(kept_features)
         if not values:
             values, frames = [np.zeros((0, len(self.spec.labels)), np.float32)], [np.zeros(0, np.int64)]
             features = [np.zeros((0, front_end.n_bands), np.float16)]
         return Scores(front_end.grid, np.concatenate(values), np.concatenate(frames), np.concatenate(features), counter.n_samples)
+
+    def _core(self, keep_above: float, account: Profile, core: _PowerCore) -> tuple[Array, NDArray[np.int64], NDArray[np.float16]]:
+        """Scores `(frame, class)` of a core, its frames that may belong to a detection, and their features."""
+        with account.stage("front end"):
+            features = core.features(self.spec.front_end)
+        with account.stage("network"):
+            scores = self._network(features, core.span)
+        kept = np.flatnonzero(scores.max(axis=1) > keep_above)
+        return scores, core.start + kept, features[core.span.before + kept].astype(np.float16)
 
     def _network(self, features: Array, core: Span) -> Array:
         """Scores `(frame, class)` of the core of features `(frame, band)`; windows of equal shape run as one batch."""
@@ -161,8 +256,8 @@ class _Counter:
             yield block
 
 
-def stream_log_bands(blocks: Iterable[Array], front_end: FrontEnd) -> Iterator[Array]:
-    """Log power `(frame, band)` of consecutive blocks of samples, as blocks of frames; the last frame is filled up with silence."""
+def _whole_frames(blocks: Iterable[Array], front_end: FrontEnd) -> Iterator[Array]:
+    """Consecutive blocks of samples anew: as whole frames with the margins around them, what lies outside the recording as silence."""
     pending = [np.zeros(front_end.margin, np.float32)]
     n_samples, n_frames = 0, 0
     for block in blocks:
@@ -171,13 +266,65 @@ def stream_log_bands(blocks: Iterable[Array], front_end: FrontEnd) -> Iterator[A
         ready = (sum(map(len, pending)) - 2 * front_end.margin) // front_end.hop
         if ready > 0:
             samples = np.concatenate(pending)
-            yield log_bands(samples[: ready * front_end.hop + 2 * front_end.margin], front_end)
+            yield samples[: ready * front_end.hop + 2 * front_end.margin]
             pending = [samples[ready * front_end.hop :]]
             n_frames += ready
     rest = front_end.grid.n_frames(n_samples) - n_frames
     if rest > 0:
         samples = np.concatenate(pending)
-        yield log_bands(np.pad(samples, (0, rest * front_end.hop + 2 * front_end.margin - len(samples))), front_end)
+        yield np.pad(samples, (0, rest * front_end.hop + 2 * front_end.margin - len(samples)))
+
+
+def stream_log_bands(blocks: Iterable[Array], front_end: FrontEnd) -> Iterator[Array]:
+    """Log power `(frame, band)` of consecutive blocks of samples, as blocks of frames; the last frame is filled up with silence."""
+    return (log_bands(padded, front_end) for padded in _whole_frames(blocks, front_end))
+
+
+@dataclass(frozen=True, slots=True)
+class _PowerCore:
+    """A core and what its scores depend on.
+
+    Args:
+        start: its first frame in the recording.
+        power: log power `(frame, band)` of the core and of all that it reaches to.
+        context: frames of `power` `[first, last)` that the network sees.
+        span: where in those the core lies.
+    """
+
+    start: int
+    power: Array
+    context: tuple[int, int]
+    span: Span
+
+    def features(self, front_end: FrontEnd) -> Array:
+        """What the network sees `(frame, band)`."""
+        first, last = self.context
+        return subtract_floor(self.power, front_end)[first:last]
+
+
+def _power_cores(log_power: Iterable[Array], front_end: FrontEnd, context: int) -> Iterator[_PowerCore]:
+    """Consecutive cores of a stream of log power `(frame, band)`."""
+    reach = context + 2 * front_end.floor_frames
+    held: list[Array] = []
+    first = known = 0  # frames of the recording where what is held begins and ends
+    core = 0  # frame of the next core
+    for block in chain(log_power, [None]):
+        if block is not None:
+            held.append(block)
+            known += len(block)
+        while known >= core + CORE_FRAMES + reach or (block is None and core < known):
+            size = min(CORE_FRAMES, known - core)
+            power = np.concatenate(held)
+            held = [power]
+            # What is held begins at most `reach` before the core: its floor is that of the whole recording.
+            seen = power[: core - first + size + reach]
+            outer = max(0, core - first - context)
+            last = min(core - first + size + context, len(seen))
+            before = core - first - outer
+            yield _PowerCore(core, seen, (outer, last), Span(before, before + size, 0, last - outer))
+            core += size
+            drop = max(0, core - reach - first)
+            held, first = [power[drop:]], first + drop
 
 
 def feature_cores(log_power: Iterable[Array], front_end: FrontEnd, context: int) -> Iterator[tuple[int, Array, Span]]:
@@ -186,25 +333,4 @@ def feature_cores(log_power: Iterable[Array], front_end: FrontEnd, context: int)
     Yields the core's first frame in the recording, features `(frame, band)` of the core and of up to `context` frames at either side, and
     where in them the core lies.
     """
-    reach = context + 2 * front_end.floor_frames
-    held = np.empty((0, front_end.n_bands), np.float32)
-    first = 0  # frame of held[0]
-    core = 0  # frame of the next core
-    for block in chain(log_power, [None]):
-        if block is not None:
-            held = np.concatenate((held, block))
-        known = first + len(held)
-        while known >= core + CORE_FRAMES + reach or (block is None and core < known):
-            size = min(CORE_FRAMES, known - core)
-            # What is held begins at most `reach` before the core: its floor is that of the whole recording.
-            features = subtract_floor(held[: core - first + size + reach], front_end)
-            outer = max(0, core - first - context)
-            before = core - first - outer
-            yield (
-                core,
-                features[outer : core - first + size + context],
-                Span(before, before + size, 0, min(before + size + context, len(features) - outer)),
-            )
-            core += size
-            drop = max(0, core - reach - first)
-            held, first = held[drop:], first + drop
+    return ((core.start, core.features(front_end), core.span) for core in _power_cores(log_power, front_end, context))

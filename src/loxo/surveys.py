@@ -5,6 +5,9 @@ as they happen, under a key made of the model, the settings and the file's ident
 repeated takes up what was done with the same key, and a journal's line that was cut off by the kill is no outcome. One bad file never
 ends a run.
 
+Several recordings may be worked on at once (`Survey.jobs`): they share the scorer's workers, outcomes come in the order of the recordings,
+and the journal is written by one hand.
+
 What a run leaves in its folder: `<stem>.selections.txt` for each recording, `detections.parquet`, `run.json`, `skipped.tsv`, and the
 journal.
 """
@@ -14,8 +17,11 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -30,7 +36,7 @@ from loxo.checkpoints import Decision, model_hash
 from loxo.detection import detect
 from loxo.events import Detection
 from loxo.recordings import Damage, Recording, SampleCheck, open_recording
-from loxo.scoring import Scorer
+from loxo.scoring import Profile, Scorer, ahead
 from loxo.storage import replacing
 from loxo.timeline import seconds_at
 
@@ -83,6 +89,10 @@ class Survey:
     """Draws a recording with its detections to a picture, `<stem>.png` beside its table."""
     heard: Callable[[float, float], None] | None = None
     """Told of the progress within a recording: seconds read, and its length."""
+    jobs: int = 1
+    """Recordings that are worked on at once."""
+    profile: Profile = field(default_factory=Profile)
+    _drawing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def journal(self) -> Path:
@@ -100,13 +110,17 @@ class Survey:
         self.output.mkdir(parents=True, exist_ok=True)
         known = {} if force else read_journal(self.journal)
         names = distinct_stems([path.as_posix() for path in recordings])
-        for path in recordings:
-            outcome = self._done_before(path, names[path.as_posix()], known)
-            if outcome is None:
-                outcome = self.detect(path, names[path.as_posix()])
-                with self.journal.open("a", encoding="utf-8") as journal:
-                    journal.write(json.dumps(asdict(outcome)) + "\n")
-            yield outcome
+
+        def outcome_of(path: Path) -> Outcome:
+            name = names[path.as_posix()]
+            return self._done_before(path, name, known) or self.detect(path, name)
+
+        with ThreadPoolExecutor(self.jobs) if self.jobs > 1 else nullcontext() as pool:
+            for outcome in ahead(pool, outcome_of, recordings, self.jobs + 1):
+                if not outcome.resumed:
+                    with self.journal.open("a", encoding="utf-8") as journal:
+                        journal.write(json.dumps(asdict(outcome)) + "\n")
+                yield outcome
 
     def _done_before(self, path: Path, name: str, known: Mapping[str, Outcome]) -> Outcome | None:
         try:
@@ -131,11 +145,14 @@ class Survey:
             recording = open_recording(path, self.settings.timezone)
             check = SampleCheck()
             keep_above = min(decision.release * decision.threshold for decision in self.settings.decisions.values())
-            scores = self.scorer.score(self._blocks(recording, check), keep_above=keep_above)
-            found = detect(scores, self.scorer.spec.front_end, self.scorer.spec.labels, self.settings.decisions)
-            self._write(path, name, found)
+            scores = self.scorer.score(self._blocks(recording, check), keep_above=keep_above, profile=self.profile)
+            with self.profile.stage("post-processing"):
+                found = detect(scores, self.scorer.spec.front_end, self.scorer.spec.labels, self.settings.decisions)
+            with self.profile.stage("write"):
+                self._write(path, name, found)
             if self.draw is not None:
-                self.draw(path, found, self.output / f"{name}.png")
+                with self._drawing:  # figures are not made to be drawn side by side
+                    self.draw(path, found, self.output / f"{name}.png")
         except (OSError, ValueError) as error:
             return Outcome(path.as_posix(), "", skipped=" ".join(str(error).split()))
         damage = tuple(map(_described, (*recording.header_damage, *check.damage())))
@@ -146,7 +163,7 @@ class Survey:
     def _blocks(self, recording: Recording, check: SampleCheck) -> Iterator[NDArray[np.float32]]:
         rate = self.scorer.spec.front_end.rate
         samples = 0
-        for block in recording.blocks(rate, channel=self.settings.channel, check=check):
+        for block in recording.blocks(rate, channel=self.settings.channel, check=check, timed=self.profile.timed):
             yield block
             samples += len(block)
             if self.heard is not None:
@@ -195,10 +212,11 @@ def run_survey(
             each(outcome)
     done = [outcome for outcome in outcomes if not outcome.skipped]
     starts = [datetime.fromisoformat(outcome.start_time) if outcome.start_time else None for outcome in done]
-    frame = detections_frame((outcome.recording, outcome.detections, start) for outcome, start in zip(done, starts, strict=True))
-    write_parquet(survey.output / "detections.parquet", frame)
-    if "csv" in survey.settings.formats:
-        write_csv(survey.output / "detections.csv", frame)
+    with survey.profile.stage("write"):
+        frame = detections_frame((outcome.recording, outcome.detections, start) for outcome, start in zip(done, starts, strict=True))
+        write_parquet(survey.output / "detections.parquet", frame)
+        if "csv" in survey.settings.formats:
+            write_csv(survey.output / "detections.csv", frame)
     with replacing(survey.output / "skipped.tsv") as passing:
         lines = ["recording\treason", *(f"{outcome.recording}\t{outcome.skipped}" for outcome in outcomes if outcome.skipped)]
         passing.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from loxo.cli.detect import detect
 from loxo.cli.evaluate import evaluate
 from loxo.cli.prepare import prepare
-from loxo.cli.shared import NothingDoneError, progress_bar, zone
-
-if TYPE_CHECKING:
-    from loxo.checkpoints import Decision, ModelSpec
-    from loxo.surveys import Outcome
+from loxo.cli.shared import NothingDoneError, progress_bar
 
 __all__ = ["app", "main"]
 
@@ -33,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(prepare, name="prepare")
+app.command()(detect)
 app.command()(evaluate)
 
 
@@ -131,106 +127,6 @@ def export(
         raise NothingDoneError(f"exporting needs {error.name}; install it with: pip install 'loxo[train]'") from error
 
     print(export_run(run, output, checkpoint=checkpoint))
-
-
-@app.command()
-def detect(
-    recordings: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
-    output: Annotated[Path, typer.Option(help="Folder for the tables.")],
-    model: Annotated[str, typer.Option(help="A packaged model (see `loxo models`) or a model folder.")] = "crnn",
-    threshold: Annotated[list[str] | None, typer.Option(help="LABEL=X with X in (0, 1]; higher is stricter.")] = None,
-    false_positives_per_hour: Annotated[
-        float | None, typer.Option(help="Thresholds with no more of them, where the model was calibrated.", min=0)
-    ] = None,
-    formats: Annotated[str, typer.Option("--format", help="Any of raven,audacity,csv,parquet.")] = "raven,parquet",
-    channel: Annotated[int | None, typer.Option(help="Channel of recordings with several, from 1; else their mean.", min=1)] = None,
-    timezone: Annotated[str | None, typer.Option(help="Of the times in file names, for example Africa/Brazzaville.")] = None,
-    threads: Annotated[int, typer.Option(help="Processor threads; 0 means all.", min=0)] = 0,
-    draw: Annotated[bool, typer.Option(help="Draw each recording, with its detections boxed.")] = False,
-    force: Annotated[bool, typer.Option(help="Do again what is already done with the same settings.")] = False,
-) -> None:
-    """Find rumbles and gunshots; write a Raven table for each recording."""
-    from loxo.checkpoints import find_model
-    from loxo.recordings import find_recordings
-    from loxo.scoring import Scorer
-    from loxo.surveys import Survey, SurveySettings, run_survey
-
-    folder = find_model(model)
-    scorer = Scorer(folder, threads=threads)
-    settings = SurveySettings(
-        decisions=_decisions(scorer.spec, threshold or [], false_positives_per_hour),
-        formats=_formats(formats),
-        channel=None if channel is None else channel - 1,
-        timezone=zone(timezone),
-    )
-    files = find_recordings(recordings)
-    if not files:
-        raise NothingDoneError(f"no recordings in {', '.join(map(str, recordings))}; .wav, .flac, .ogg, .mp3 and .aiff are read")
-    survey = Survey(scorer, folder, settings, output)
-    if draw:
-        from loxo.report import draw_recording
-
-        survey.draw = partial(draw_recording, channel=settings.channel, timezone=settings.timezone)
-    with progress_bar() as bar:
-        overall = bar.add_task("recordings", total=len(files))
-        within = bar.add_task("this one", total=None, audio=True)
-        survey.heard = lambda done_s, length_s: bar.update(within, completed=done_s, total=length_s)
-
-        def tell(outcome: Outcome) -> None:
-            bar.console.print(_line(outcome), highlight=False, soft_wrap=True)
-            bar.advance(overall)
-
-        outcomes = run_survey(survey, files, force=force, each=tell)
-    _close(outcomes, output)
-
-
-def _line(outcome: Outcome) -> str:
-    if outcome.skipped:
-        return f"skipped  {outcome.recording}: {outcome.skipped}"
-    counts = ", ".join(f"{sum(d.label == label for d in outcome.detections)} {label}" for label in ("Rumble", "Gunshot"))
-    notes = "".join(f"; {note}" for note in outcome.damage)
-    return f"{'as before' if outcome.resumed else 'done     '}  {outcome.recording}: {counts} in {outcome.seconds / 3600:.2f} h{notes}"
-
-
-def _close(outcomes: list[Outcome], output: Path) -> None:
-    import json
-
-    run = json.loads((output / "run.json").read_text(encoding="utf-8"))
-    done = sum(not outcome.skipped for outcome in outcomes)
-    hours = run["audio_seconds"] / 3600
-    speed = f"{run['wall_seconds']:.1f} s ({run['times_real_time']:,.0f} x real time) on {run['device']}"
-    print(f"{done} of {len(outcomes)} recordings, {hours:.2f} h in {speed}")
-    print(f"tables in {output}" + ("" if done == len(outcomes) else f", what was skipped in {output / 'skipped.tsv'}"))
-    if not done:
-        raise NothingDoneError("no recording could be read; the reasons are above")
-
-
-def _decisions(spec: ModelSpec, thresholds: list[str], false_positives_per_hour: float | None) -> dict[str, Decision]:
-    decisions = dict(spec.decisions)
-    if false_positives_per_hour is not None:
-        from loxo.calibration import threshold_for
-
-        chosen = threshold_for(spec, false_positives_per_hour)
-        decisions = {label: replace(decision, threshold=chosen[label]) for label, decision in decisions.items()}
-    for text in thresholds:
-        label, _, value = text.partition("=")
-        if label not in decisions:
-            raise typer.BadParameter(f"--threshold {text}: the label is not one of {', '.join(decisions)}; write LABEL=X, as in Rumble=0.6")
-        try:
-            decisions[label] = replace(decisions[label], threshold=float(value))
-        except ValueError as error:
-            raise typer.BadParameter(f"--threshold {text}: {value!r} is not a number in (0, 1]") from error
-    return decisions
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    from loxo.surveys import FORMATS
-
-    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
-    unknown = [part for part in chosen if part not in FORMATS]
-    if unknown or not chosen:
-        raise typer.BadParameter(f"--format {text}: {', '.join(unknown) or 'nothing'} is not one of {', '.join(FORMATS)}")
-    return chosen
 
 
 @app.command()

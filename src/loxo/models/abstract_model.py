@@ -95,7 +95,7 @@ class AbstractModel(lightning.LightningModule):
 
     window_frames: int | None = None
     """Frames that the network takes at a time; None means any number."""
-    context_frames: int = 100
+    context_frames: int = 200
     """Frames at either side of those that are scored which detection shows the network as well."""
 
     def __init__(self, front_end: FrontEnd | None, optimiser: OptimiserSettings | None) -> None:

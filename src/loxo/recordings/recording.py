@@ -76,7 +76,14 @@ class Recording:
     def duration_s(self) -> float:
         return seconds_at(self.n_samples, self.rate)
 
-    def blocks(self, rate: int, block_s: float = 60.0, channel: int | None = None, check: SampleCheck | None = None) -> Iterator[Block]:
+    def blocks(
+        self,
+        rate: int,
+        block_s: float = 60.0,
+        channel: int | None = None,
+        check: SampleCheck | None = None,
+        timed: Callable[[str, Iterator[Block]], Iterator[Block]] | None = None,
+    ) -> Iterator[Block]:
         """Consecutive blocks `(sample,)` at a rate, in the same memory however long the recording is.
 
         A recording of `n` samples gives `ceil(n * rate / own rate)`, whatever the blocks. One of a lower rate than asked for is brought up
@@ -86,6 +93,7 @@ class Recording:
             block_s: most that is read at a time; less where there are many channels or samples a second.
             channel: from 0; None takes the mean of all.
             check: is told of the samples, of a rate that is too low, and of an end that comes too early, once that is reached.
+            timed: passes blocks on and takes their time, of the stages `read` and `resample`.
 
         Raises:
             ValueError: if the rate or the length is not positive, or the channel is not there.
@@ -100,7 +108,12 @@ class Recording:
             account.note(Damage("low-rate", empty))
         size = max(1, samples_at(block_s, self.rate))
         mono = self._mono(size, channel, account)
-        return mono if rate == self.rate else resampled(mono, self.rate, rate)
+        if timed is not None:
+            mono = timed("read", mono)
+        if rate == self.rate:
+            return mono
+        blocks = resampled(mono, self.rate, rate)
+        return blocks if timed is None else timed("resample", blocks)
 
     def _mono(self, size: int, channel: int | None, account: SampleCheck) -> Iterator[Block]:
         n_read = 0

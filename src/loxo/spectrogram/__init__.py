@@ -173,11 +173,18 @@ def _band_power(padded: Array, front_end: FrontEnd, bands: Bands, out: Array) ->
     hop = front_end.hop // bands.per_frame
     first = front_end.margin - (bands.window - hop) // 2
     windows = sliding_window_view(padded[first:], bands.window)[::hop]
+    tapered = np.empty((CHUNK * bands.per_frame, bands.window), np.float32)
+    squares = np.empty((CHUNK * bands.per_frame, 2 * len(bank)), np.float32)
+    power = np.empty((CHUNK * bands.per_frame, len(bank)), np.float32)
     for start in range(0, len(out), CHUNK):
         stop = min(len(out), start + CHUNK)
-        spectrum = scipy.fft.rfft(windows[start * bands.per_frame : stop * bands.per_frame] * taper)[:, : len(bank)]
-        power = spectrum.real**2 + spectrum.imag**2
-        out[start:stop] = (power @ bank).reshape(stop - start, -1)
+        rows = (stop - start) * bands.per_frame
+        np.multiply(windows[start * bands.per_frame : stop * bands.per_frame], taper, out=tapered[:rows])
+        spectrum = scipy.fft.rfft(tapered[:rows], overwrite_x=True)
+        # Real and imaginary parts lie side by side; they are joined before the bank, whose product costs as much as half the transform.
+        np.square(spectrum.view(np.float32)[:, : 2 * len(bank)], out=squares[:rows])
+        np.add(squares[:rows, ::2], squares[:rows, 1::2], out=power[:rows])
+        out[start:stop] = (power[:rows] @ bank).reshape(stop - start, -1)
 
 
 def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
@@ -187,17 +194,21 @@ def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
     rows = np.ascontiguousarray(log_power.T)  # running sums go along memory
     size = 2 * front_end.floor_frames + 1
     heard = rows > np.float32(np.log10(SILENCE) + 0.01)
+    silent = not heard.all()
     # Of the frames that a mean would take, the share that there are: less than one at the ends and around silence.
-    there: Array = uniform_filter1d(heard.astype(np.float32), size, mode="constant")
+    there: Array = uniform_filter1d((heard if silent else heard[:1]).astype(np.float32), size, mode="constant")
     share: Array = np.maximum(there, np.float32(1 / size))
 
     def running_mean(values: Array) -> Array:
-        total: Array = uniform_filter1d(np.where(heard, values, np.float32(0.0)), size, mode="constant")
-        return np.divide(total, share, dtype=np.float32)
+        total: Array = uniform_filter1d(np.where(heard, values, np.float32(0.0)) if silent else values, size, mode="constant")
+        return np.divide(total, share, out=total)
 
-    floor = running_mean(np.minimum(rows, running_mean(rows)))
-    rise = np.where(heard, np.clip(rows - floor, -2.0, 5.0), 0.0)
-    return rise.astype(np.float32, copy=False).T
+    mean = running_mean(rows)
+    floor = running_mean(np.minimum(rows, mean, out=mean))
+    rise: Array = np.clip(np.subtract(rows, floor, out=floor), -2.0, 5.0, out=floor)
+    if silent:
+        rise[~heard] = 0.0
+    return rise.T
 
 
 def spectrogram(waveform: Array, front_end: FrontEnd) -> Array:

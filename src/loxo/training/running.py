@@ -245,6 +245,19 @@ def _plain(config: TrainingConfig) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
+def _named(value: Any) -> Any:
+    """Settings with paths by their last names: a model is passed on, and where its data lay is nobody's business."""
+    match value:
+        case Path():
+            return value.name
+        case dict():
+            return {key: _named(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_named(each) for each in value]
+        case _:
+            return value
+
+
 def _check_same(config: TrainingConfig) -> None:
     """Refuse to go on with a run of another configuration: more epochs, too, would be another schedule. Its folder may have been moved."""
     path = config.output / "config.yaml"
@@ -303,7 +316,7 @@ def _finish(config: TrainingConfig, model: AbstractModel, validation: Windows, f
         window_frames=model.window_frames,
         decisions=decisions,
         training={
-            "config": _plain(config),
+            "config": _named(config.model_dump() | {"start": Path(config.start).name}),
             **described(config),
             "validation": found,
             "versions": {name: metadata.version(name) for name in ("loxo", "torch", "pytorch-lightning", "numpy")},

@@ -1,0 +1,99 @@
+"""What a few dozen labels of one's own are worth: the packaged model in another forest, as it is, and taught by `configs/finetune.yaml`.
+
+    python benchmarks/adaptation.py --output build/adaptation
+
+The other forest is simulated: every recording lies over the same noises of a village, engines and voices that come and go all day, and its
+calls and shots are faint. Two hours of it are labelled, four others judge. Beside it a new model of the same labels (`configs/own.yaml`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from experiments import RATE, kept, loxo
+
+from loxo.clips import read_clips
+from loxo.events import EVENT_LABELS
+from loxo.simulate import SceneSettings, scene
+from loxo.simulate.writing import write_recording
+
+LABELLED, TEST = 4, 8
+"""Recordings of half an hour."""
+VILLAGE = SceneSettings(
+    rate=RATE, seconds=300.0, rumbles_per_minute=0, gunshots_per_minute=0, lookalikes_per_minute=20, lookalike_db=(0, 20)
+)
+FOREST = SceneSettings(
+    rate=RATE, seconds=60.0, rumbles_per_minute=0.4, gunshots_per_minute=0.4, lookalikes_per_minute=4, background_share=1.0
+)
+
+
+def simulate(folder: Path, numbers: range) -> None:
+    """Recordings of the other forest, and their tables; the number is the seed."""
+    village = tuple(scene(np.random.default_rng([77, number]), VILLAGE)[0] for number in range(4))
+    settings = replace(FOREST, backgrounds=village, rumble_db=(-2.0, 14.0), gunshot_db=(-2.0, 16.0))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        path = folder / f"other{number:04d}_20260101_000000.flac"
+        if not path.with_suffix(".selections.txt").is_file():
+            write_recording(path, settings, 1800.0, number)
+
+
+def judge(folder: Path, model: str | Path, name: str) -> dict[str, Any]:
+    """Figures at the model's thresholds, and average precision."""
+    found = {}
+    for kind, options in (("chosen", ()), ("low", tuple(item for label in EVENT_LABELS for item in ("--threshold", f"{label}=0.02")))):
+        output = folder / name / kind
+        loxo("detect", folder / "test", "--output", output, "--model", model, *options)
+        loxo("evaluate", "--truth", folder / "test", "--detections", output, "--json", folder / name / f"{kind}.json")
+        found[kind] = json.loads((folder / name / f"{kind}.json").read_text(encoding="utf-8"))["classes"]
+    return {
+        label: found["chosen"][label]["overlap10"] | {"average_precision": found["low"][label]["overlap10"]["average_precision"]}
+        for label in EVENT_LABELS
+    }
+
+
+def taught(folder: Path, config: str) -> dict[str, Any]:
+    """A model trained by a shipped configuration on the labelled recordings."""
+    clips = ("--set", f"data.clips={folder / 'data' / 'resampled.parquet'}", "--set", f"output={folder / config}", "--set", "logger=none")
+    loxo("train", "--config", f"configs/{config}.yaml", *clips)
+    return judge(folder, folder / config / "model", config)
+
+
+def table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A row a model and label, as Markdown."""
+    yield "| model | | average precision | F1 | precision | recall | false an hour |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, by_label in found.items():
+        for label, row in by_label.items():
+            shares = [f"{row[key] or 0:.2f}" for key in ("average_precision", "f1", "precision", "recall")]
+            yield f"| {name} | {label} | {' | '.join(shares)} | {row['false_positives_per_hour']:.0f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("build/adaptation"))
+    folder: Path = parser.parse_args().output
+    simulate(folder / "labelled", range(100, 100 + LABELLED))
+    simulate(folder / "test", range(500, 500 + TEST))
+    if not (folder / "data" / "resampled.parquet").is_file():
+        source = ("--tables", folder / "labelled", "--recordings", folder / "labelled", "--data", folder / "data")
+        loxo("prepare", "all", *source, "--rate", RATE, "--test", 0, "--validation", 0.25, "--ratio", 1, "--seed", 0)
+    events = [event for clip in read_clips(folder / "data" / "resampled.parquet") for event in clip.events]
+    print(", ".join(f"{sum(event.label == label for event in events)} {label}" for label in EVENT_LABELS), "in the labelled clips")
+    arms = {
+        "packaged": partial(judge, folder, "crnn", "packaged"),
+        "packaged, taught (finetune.yaml)": partial(taught, folder, "finetune"),
+        "new (own.yaml)": partial(taught, folder, "own"),
+    }
+    print("\n".join(table({name: kept(folder / f"{number}.json", arm) for number, (name, arm) in enumerate(arms.items())})))
+
+
+if __name__ == "__main__":
+    main()

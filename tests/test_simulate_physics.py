@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 RATE = 4000
 
 DURATIONS_S = {
-    "Roar": (0.5, 6.0), "Trumpet": (0.2, 4.8), "Bark": (0.1, 12.0), "Knock": (0.1, 2.0), "Branch": (0.3, 2.0), "Thunder": (3, 14),
+    "Roar": (0.5, 6.0), "Trumpet": (0.2, 4.8), "Bark": (0.1, 12.0), "Knock": (0.05, 3.5), "Branch": (0.3, 2.0), "Thunder": (3, 14),
     "Wind": (0.4, 8), "Drumming": (0.5, 8.7), "Chest beats": (0.7, 3.7), "Aircraft": (6, 30), "Vehicle": (6, 30), "Generator": (5, 30),
     "Saw": (2, 12), "Tree fall": (2, 8.1), "Rain": (2, 12), "Bird": (0.2, 8.5), "Frog": (0.1, 9), "Insects": (0.5, 8), "People": (0.3, 9),
 }  # fmt: skip
@@ -117,6 +117,15 @@ def test_the_shock_wave_leads_by_the_mach_geometry() -> None:
     assert leads[-1] == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_shot_fades_and_is_not_cut(dry: bool) -> None:  # a parameter of the test
+    """Nor are its echoes: what sounds last is far below the peak."""
+    for seed in range(40):
+        shot = gunshots.shot_at(generator(seed), RATE, 0.3, dry=dry)
+        ends_at = int(np.flatnonzero(shot)[-1])
+        assert np.abs(shot[ends_at - 20 : ends_at + 1]).max() < 0.01 * np.abs(shot).max()
+
+
 # Engines.
 
 
@@ -163,10 +172,11 @@ def test_harmonics_follow_the_fundamental_and_nothing_else_is_there() -> None:
     assert energy[whole].sum() > 0.99 * energy.sum()
 
 
-def test_harmonics_end_at_their_limit() -> None:
-    energy = np.abs(np.fft.rfft(signals.harmonics(generator(1), np.full(4 * 2000, 20.0), 2000, limit_hz=110))) ** 2
-    lines_hz = np.fft.rfftfreq(4 * 2000, 1 / 2000)[energy > 1e-3 * energy.max()]
-    np.testing.assert_allclose(lines_hz, 20.0 * np.arange(1, 6))
+def test_harmonics_fade_from_half_their_limit_on_and_end_there() -> None:
+    energy = np.abs(np.fft.rfft(signals.harmonics(generator(1), np.full(4 * 2000, 20.0), 2000, limit_hz=210, spread_db=0))) ** 2
+    lines_db = 10 * np.log10(energy[80:961:80] / energy[80])  # a line each 20 Hz
+    np.testing.assert_allclose(lines_db[:10], [0, 0, 0, 0, 0, -8, -16, -24, -32, -40], atol=0.2)
+    assert lines_db[10:].max() < -60
 
 
 def test_harmonics_beyond_half_the_rate_fade_and_do_not_fold_back() -> None:
@@ -228,11 +238,34 @@ def test_a_lookalike_is_finite_heard_and_as_long_as_stated(label: str) -> None:
 def test_automatic_gain_comes_down_at_once_and_back_in_steps() -> None:
     heard = generator(1).normal(size=10 * RATE)
     heard[3 * RATE : 3 * RATE + 400] *= 30
-    gain = recorder._automatic_gain(heard, RATE)
+    gain = recorder._automatic_gain(heard, RATE, 12, 6.0)
     assert gain[: 3 * RATE].min() > 0.99
     assert gain[3 * RATE] < 0.5
-    assert (np.diff(gain[3 * RATE :]) >= 0).all()
+    assert (np.diff(gain[3 * RATE + 400 :]) >= 0).all()
     assert gain[-1] > 0.99
+
+
+def test_no_recorder_hears_all_the_way_to_half_the_rate_alike() -> None:
+    """White noise fades towards half the rate, from a place that differs from recorder to recorder."""
+    edges_hz = []
+    for seed in range(12):
+        hear, _ = recorder.draw_recorder(generator(seed), RATE)
+        energy = np.abs(np.fft.rfft(hear(generator(seed), generator(1, seed).normal(size=8 * RATE)))) ** 2
+        bands = energy[1:].reshape(100, -1).mean(axis=1)  # of 20 Hz
+        edges_hz.append(20 * (np.flatnonzero(bands > 0.3 * np.median(bands[40:70]))[-1] + 1))
+    assert min(edges_hz) > 1500
+    assert len(set(edges_hz)) > 5
+
+
+@pytest.mark.parametrize("threshold_db", [-3.0, 10.0])
+def test_a_coder_does_not_silence_what_surrounds_a_loud_sound(threshold_db: float) -> None:
+    heard = generator(1).normal(size=10 * RATE)
+    coded = [
+        recorder._coded(generator(2), loud * heard, RATE, threshold_db) for loud in (1.0, np.where(np.arange(len(heard)) < 4000, 1e3, 1.0))
+    ]
+    quiet, beside_loud = (np.sqrt(np.mean(waveform[2 * RATE :] ** 2)) for waveform in coded)
+    assert 0.3 < quiet <= 1.01
+    assert beside_loud == pytest.approx(quiet, rel=0.1)
 
 
 def test_dropped_samples_are_gaps() -> None:

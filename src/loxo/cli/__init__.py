@@ -68,13 +68,14 @@ def simulate(
     rate: Annotated[int, typer.Option(help="Samples a second of the recordings; clips have 4,000.", min=2000)] = 8000,
     events_per_hour: Annotated[float, typer.Option(help="Rumbles, and gunshots, in an hour of the recordings.", min=0)] = 60,
     seed: Annotated[int, typer.Option(help="The same seed gives the same sounds.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option(help="Processes that make clips.", min=1)] = 1,
+    jobs: Annotated[int, typer.Option(help="Processes that make recordings or clips; 0 for one a processor.", min=0)] = 0,
 ) -> None:
     """Make recordings with known events, and their Raven tables; or a clip set for training."""
     from loxo.simulate import SceneSettings
-    from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording
+    from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recordings
 
     output.mkdir(parents=True, exist_ok=True)
+    jobs = jobs or os.cpu_count() or 1
     if clips:
         settings = SceneSettings()
         loaded = load_backgrounds(background or [], settings.rate)
@@ -88,9 +89,8 @@ def simulate(
     settings = SceneSettings(
         rate=rate, seconds=60.0, rumbles_per_minute=per_minute, gunshots_per_minute=per_minute, backgrounds=tuple(loaded.values())
     )
-    for number in range(recordings):
-        path = output / f"sim{number + 1:02d}_20260101_{number % 24:02d}0000.flac"
-        events = write_recording(path, settings, hours * 3600, seed + number)
+    paths = [output / f"sim{number + 1:02d}_20260101_{number % 24:02d}0000.flac" for number in range(recordings)]
+    for path, events in write_recordings(paths, settings, hours * 3600, seed=seed, jobs=jobs):
         print(f"{path}: {hours:g} h, {len(events)} events")
 
 

@@ -30,7 +30,7 @@ def _engine(rng: Rng, f0: Array, rate: int, rush: float) -> Array:
     n = len(f0)
     tilt, corner_hz = rng.uniform(0, 8), log_uniform(rng, 60, 900)
     lines = shaped(
-        harmonics(rng, f0, rate, limit_hz=min(900, 3 * corner_hz)),
+        harmonics(rng, f0, rate, limit_hz=corner_hz * log_uniform(rng, 2, 10)),
         rate,
         lambda f: -tilt * np.log2(np.maximum(f, 5) / 20) + low_pass_db(f, corner_hz, 9),
     )
@@ -72,5 +72,5 @@ def saw(rng: Rng, rate: int) -> Array:
     seconds = seconds_at(n, rate)
     f0 = log_uniform(rng, 50, 180) * (1 + slow_curve(rng, n, max(3, int(seconds)), -0.25, 0.25))
     tilt = rng.uniform(-1, 4)
-    lines = shaped(harmonics(rng, f0, rate, limit_hz=3000), rate, lambda f: -tilt * np.log2(f / 100))
+    lines = shaped(harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 1500, 10000)), rate, lambda f: -tilt * np.log2(f / 100))
     return (normed(lines) + rng.uniform(0, 0.6) * rng.standard_normal(n)) * swell(rng, n, rate, 0.1, 0.1)

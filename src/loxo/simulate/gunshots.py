@@ -1,12 +1,12 @@
 """Gunshots: muzzle blast, shock wave, the forest's answer, and what distance leaves of them.
 
-- Muzzle blast: a Friedlander wave, overpressure for 0.5-3 ms, then suction (Maher 2007; Beck et al. 2011).
-- Shock wave of a supersonic bullet: an N-wave, its length after Whitham 1952, 0.2-0.5 ms for a rifle at 10-100 m. It arrives ahead of the
+- Muzzle blast: a Friedlander wave, overpressure for 0.2-3 ms, then suction, after Maher 2007.
+- Shock wave of a supersonic bullet: an N-wave, its length after Whitham 1952: 0.2-0.5 ms for a rifle at 10-100 m. It arrives ahead of the
   blast by the Mach geometry, and only where the listener stands in front of the gun, within 90 degrees less the Mach angle of the line of
   fire. A shotgun's pellets slow below the speed of sound within tens of metres: none is heard.
-- Automatic fire: 550-750 rounds a minute; quick single shots .25-.6 s apart.
-- Tail: reverberation of 0.5-3 s in forest, which takes the highs first (Padgham 2004); echoes of terrain; in the open next to nothing.
-- Lows: soft ground takes what lies below some 200-600 Hz from sound that grazes it (Embleton 1996), and small microphones and their
+- Automatic fire: 500-1,000 rounds a minute; single shots .1-1.5 s apart, the shortest from two barrels.
+- Tail: reverberation of 0.5-3 s in forest, which takes the highs first, after Padgham 2004; echoes of terrain; in the open next to nothing.
+- Lows: soft ground takes what lies below some 200-600 Hz from sound that grazes it, after Embleton 1996, and small microphones and their
   filters take them too: forest recordings of shots often hold nothing below 400 Hz.
 """
 
@@ -62,15 +62,17 @@ def gunshot(rng: Rng, rate: int) -> Array:
     dry = rng.random() < 0.25
     distance_km = log_uniform(rng, 0.01, 0.3) if dry else log_uniform(rng, 0.05, 3.0)
     shot = _burst(rng, shot_at(rng, rate, distance_km, dry=dry), rate)
-    corner_hz = min(1900.0, 2500 / (0.3 + distance_km) * rng.uniform(0.4, 2.5))
+    corner_hz = min(4000.0, 2500 / (0.3 + distance_km) * rng.uniform(0.4, 2.5))
     high_slope, low_slope = rng.uniform(2, 10) if dry else rng.uniform(6, 20), rng.uniform(6, 40)
     low_hz = log_uniform(rng, 15, 150) if dry else log_uniform(rng, 40, 700)
-    peak_hz, peak_db, width = log_uniform(rng, 150, 1200), rng.uniform(0, 10), rng.uniform(0.4, 1.2)
+    peak_hz, peak_db, width = log_uniform(rng, 150, 1600), rng.uniform(0, 10), rng.uniform(0.4, 1.2)
+    bright = rng.uniform(-5, 6)  # dB an octave, of gun, place and microphone
     heard = shaped(
         shot,
         rate,
         lambda f: (
-            low_pass_db(f, corner_hz, high_slope)
+            bright * np.log2(f / 300)
+            + low_pass_db(f, corner_hz, high_slope)
             + high_pass_db(f, low_hz, low_slope)
             + peak_db * np.exp(-((np.log2(f / peak_hz) / width) ** 2))
             - absorption_db_km(f) * distance_km
@@ -92,17 +94,17 @@ def shot_at(rng: Rng, rate: int, distance_km: float, *, dry: bool) -> Array:
     strength = tail[: samples_at(0.1, rate)].std() * rng.uniform(0.5, 5) * (4 if dry else 1) / (0.3 + 3 * distance_km)
     lead_s = _lead_s(rng, distance_km)
     lead_n = samples_at(lead_s, rate)
-    out = np.zeros(lead_n + n + samples_at(0.1, rate))
-    out[lead_n : lead_n + n] += tail
-    waves = {lead_n: _rays(rng, rate, distance_km, blast_wave(rng.uniform(0.0005, 0.003), rate))}
+    # An echo is as long as the tail: cut with it, its end would be heard.
+    echoes = [samples_at(rng.uniform(0.08, 0.9), rate) for _ in range(rng.poisson(0.3 if dry else 0.8))]
+    out = np.zeros(lead_n + n + max(echoes, default=0) + samples_at(0.1, rate))
+    for at in [0, *echoes]:
+        out[lead_n + at : lead_n + at + n] += (rng.uniform(0.1, 0.6) if at else 1.0) * tail
+    waves = {lead_n: _rays(rng, rate, distance_km, blast_wave(log_uniform(rng, 0.0002, 0.003), rate))}
     if lead_n:
         miss_m = rng.uniform(0.02, 1) * 1000 * distance_km
         waves[0] = rng.uniform(0.2, 1.2) * _rays(rng, rate, distance_km, n_wave(shock_length_s(miss_m, 2.2), rate))
     for at, wave in waves.items():
         out[at : at + len(wave)] += strength * np.sqrt(samples_at(0.0125, rate)) * wave
-    for _ in range(rng.poisson(0.3 if dry else 0.8)):
-        delay = min(samples_at(rng.uniform(0.08, 0.9), rate), n - 1)
-        out[lead_n + delay : lead_n + n] += rng.uniform(0.1, 0.6) * tail[: n - delay]
     return out
 
 
@@ -124,12 +126,13 @@ def _rays(rng: Rng, rate: int, distance_km: float, wave: Array) -> Array:
 
 
 def _burst(rng: Rng, shot: Array, rate: int) -> Array:
-    """The shot, or in an eighth of cases a burst of it: automatic fire or quick single shots."""
-    if rng.random() > 0.12:
+    """The shot, or in a fifth of cases several like it: automatic fire, single shots in a row, or the two barrels of a shotgun."""
+    if rng.random() > 0.2:
         return shot
-    automatic = rng.random() < 0.6
-    gap_s = 60 / rng.uniform(550, 750) if automatic else rng.uniform(0.25, 0.6)
-    starts = np.cumsum(gap_s * rng.uniform(0.95, 1.05, size=rng.integers(1, 10 if automatic else 5)))
+    automatic = rng.random() < 0.4
+    gap_s, most = (60 / rng.uniform(500, 1000), 9) if automatic else (log_uniform(rng, 0.1, 1.5), 4)
+    wobble = 0.05 if automatic else 0.3
+    starts = np.cumsum(gap_s * rng.uniform(1 - wobble, 1 + wobble, size=rng.integers(1, most + 1)))
     burst = np.zeros(len(shot) + samples_at(starts[-1], rate))
     for at_s in [0.0, *starts]:
         at = samples_at(at_s, rate)

@@ -6,8 +6,8 @@ engines; what changes a sound's *shape* is here.
 - Absorption of air: ISO 9613-1:1993, in tropical air (25 C, 85 % relative humidity unless told).
 - Scattering by trunks and leaves: ISO 9613-2:1996, table A.1 (.02 dB/m at 63 Hz, .06 at 1 kHz, .08 at 2 kHz), here .02 (f / 63 Hz)^.4.
   The standard ends it at 200 m, where sound begins to pass above; animals and recorders are both under the canopy: up to 1 km here.
-- Reverberation: 0.3-2 s in forest, shorter in the highs (Padgham 2004; Sakai et al. 1998).
-- Fading by wind and turbulence: amplitude wavers by up to some 6 dB on long ways, a few times a second (Wiley and Richards 1978).
+- Reverberation: 0.3-2 s in forest, shorter in the highs, after Padgham 2004.
+- Fading by wind and turbulence: amplitude wavers by up to some 6 dB on long ways, a few times a second, after Wiley and Richards 1978.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def carried(rng: Rng, sound: Array, rate: int, distance_km: float, echo_db: floa
     frequency = np.maximum(np.arange(padded // 2 + 1) * (rate / padded), 0.5)
     # The nearest frequencies lose something too, which the scene's level gives back.
     gain = 10 ** (way_db(frequency, distance_km, wooded_km) / 20)
-    heard: Array = fft.irfft(fft.rfft(sound, padded) * fft.rfft(tail, padded) * gain, padded)[:n]
+    spectrum = fft.rfft(sound.astype(np.float32), padded) * fft.rfft(tail.astype(np.float32), padded)
+    spectrum *= gain
+    heard: Array = fft.irfft(spectrum, padded)[:n].astype(float)
     return heard * faded(rng, n, rate, distance_km)
 
 

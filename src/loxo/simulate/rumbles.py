@@ -1,10 +1,12 @@
 """Rumbles: a source of many harmonics, a vocal tract that shapes them, and the way to the recorder.
 
-- Fundamental 8-35 Hz in adults (Poole et al. 1988; Keen et al. 2017), higher in the young and in short calls at clearings.
-- Contours: most are arched; flat, rising, falling and doubly arched ones are fewer (Soltis 2010; Hedwig et al. 2019).
+- Fundamental 8-35 Hz in adults, after Poole et al. 1988 and Keen et al. 2017; higher in the young and in short calls at clearings.
+- Contours: most are arched; flat, rising, falling and doubly arched ones are fewer, after Soltis 2010 and Hedwig et al. 2019.
 - Durations: median 3.8 s, 95th percentile 7.0 s (training table of the Elephant Listening Project); clearings add calls of 0.25-1.5 s.
-- Jitter: the fundamental wanders by about one per cent, four times a second (Li et al. 2007 report jitter of .5-3 %).
-- Formants: a tract of 2-3 m, so resonances near 20-60, 80-220 and 400-650 Hz, with a dark band below the last (Stoeger et al. 2012).
+- Jitter: the fundamental wanders by about one per cent, four times a second: lines of real calls are not straight.
+- Formants: a tract of some 2 m through the trunk or .7 m through the mouth (Stoeger et al. 2012), closed at one end: c / 4L and its odd
+  multiples, so resonances at 20-60, 80-380 and 400-650 Hz, with a dark band below the last.
+- Harmonics: strong up to some hundreds of Hz in close calls at a clearing; their end lies at 0.4-2.5 kHz, where they have faded.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from loxo.simulate.signals import (
 )
 from loxo.timeline import samples_at
 
-__all__ = ["CONTOURS", "contour", "rumble"]
+__all__ = ["CONTOURS", "contour", "rumble", "uttered"]
 
 CONTOURS = {"arched": 0.5, "flat": 0.2, "rising": 0.08, "falling": 0.12, "double": 0.1}
 """Shapes of the fundamental, and their shares."""
@@ -59,20 +61,22 @@ def contour(rng: Rng, n: int, kind: str) -> Array:
 def rumble(rng: Rng, rate: int) -> Array:
     """An elephant's rumble, from a call at the clearing to the one line that is left of it kilometres away."""
     close = rng.random() < 0.5
+    distance_km = log_uniform(rng, 0.02, 0.3) if close else log_uniform(rng, 0.2, 3.0)
+    return carried(rng, uttered(rng, rate, close=close), rate, distance_km, echo_db=rng.uniform(-30, -12))
+
+
+def uttered(rng: Rng, rate: int, *, close: bool) -> Array:
+    """A rumble as it leaves the elephant; `close` ones may be short, and breath is heard in them."""
     short = close and rng.random() < 0.6
     duration_s = log_uniform(rng, 0.25, 1.5) if short else float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
     n = samples_at(duration_s, rate)
     f0 = _fundamental(rng, n, duration_s, log_uniform(rng, 10, 55) if short else log_uniform(rng, 8, 35))
-    distance_km = log_uniform(rng, 0.02, 0.3) if close else log_uniform(rng, 0.2, 3.0)
-    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=800 if close else 300), rate)
+    voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 400, 2500)), rate)
     if close and rng.random() < 0.5:
         top_hz = rng.uniform(250, 700)
         breath = normed(coloured_noise(rng, n, rate, lambda f: high_pass_db(f, 120, 12) + low_pass_db(f, top_hz, 12)))
         voice += breath * voice.std() * 10 ** (rng.uniform(-20, 0) / 20)
-    call = voice * swell(rng, n, rate, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
-    heard = carried(rng, call, rate, distance_km, echo_db=rng.uniform(-30, -12))
-    # A tail of reverberation is no part of the call that an annotator marks.
-    return heard[:n] * np.minimum(1, np.linspace(n, 0, n) / max(1, samples_at(0.02, rate)))
+    return voice * swell(rng, n, rate, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
 
 
 def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float) -> Array:
@@ -86,10 +90,10 @@ def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float) -> Array:
 
 def _tract(rng: Rng, source: Array, rate: int) -> Array:
     """The source with the tilt of the larynx, the formants of trunk and mouth, and the limit above which nothing is left."""
-    tilt = rng.uniform(2, 10)
+    tilt = rng.uniform(-1, 10)
     formants = [
         (rng.uniform(20, 60), rng.uniform(10, 40), rng.uniform(0, 14)),
-        (rng.uniform(80, 220), rng.uniform(20, 80), rng.uniform(0, 16)),
+        (log_uniform(rng, 80, 380), rng.uniform(20, 80), rng.uniform(0, 20)),
         (rng.uniform(400, 650), rng.uniform(50, 120), rng.uniform(0, 22)),
     ]
     corner_hz, slope_db = log_uniform(rng, 40, 600), rng.uniform(6, 24)

@@ -4,6 +4,9 @@ The level of a sound is its **signal-to-noise ratio**: its mean power against th
 of the sound's energy, over the time at which it is within `BODY_DB` of its peak. The event's extent is what stands out of the noise: a
 fainter sound is marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls
 that they can hardly see.
+
+Sounds lie anywhere, also across the ends of a scene: an event that has lost more than half of its extent there, or a shot that has lost its
+onset, is marginal. In a long soundscape they keep clear of the seams.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ BODY_DB = 20.0
 DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 """How far below its peak a sound is still marked: at the faintest and at the loudest."""
 OVERLAPPING = 0.25
-"""Share of rumbles, after the first of a scene, that begin during the one before."""
+"""Share of rumbles that begin during the one before, or during a roar, where the scene holds one."""
 ENVELOPE_S = 0.04
 FADE_S = 2.0
 
@@ -49,7 +52,7 @@ class SceneSettings:
     lookalikes_per_minute: float = 5.0
     empty_share: float = 0.1
     rumble_db: tuple[float, float] = (0.0, 28.0)
-    gunshot_db: tuple[float, float] = (0.0, 36.0)
+    gunshot_db: tuple[float, float] = (0.0, 44.0)
     lookalike_db: tuple[float, float] = (0.0, 40.0)
     backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
     background_share: float = 0.5
@@ -64,7 +67,7 @@ class SceneSettings:
 def scene(rng: Rng, settings: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
     """One soundscape `(sample,)` in [-1, 1] and its events, in order of time; look-alikes are listed under their own labels."""
     bed, (hear, digitise) = _draw_bed(rng, settings), draw_recorder(rng, settings.rate)
-    mixture, events = _compose(rng, settings, bed)
+    mixture, events = _compose(rng, settings, bed, 0)
     heard = hear(rng, mixture)
     return digitise(heard, level_of(heard)), events
 
@@ -81,7 +84,7 @@ def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tu
     level = None
     done = 0
     while done < total:
-        mixture, events = _compose(rng, settings, bed)
+        mixture, events = _compose(rng, settings, bed, fade)
         heard = hear(rng, mixture).copy()
         level = level_of(heard) if level is None else level
         start_s = seconds_at(done, settings.rate)
@@ -100,7 +103,8 @@ def _moved(event: Event, by_s: float, stop_s: float) -> Event:
     return replace(event, start_s=event.start_s + by_s, end_s=min(event.end_s, stop_s) + by_s, flags=flags)
 
 
-def _compose(rng: Rng, settings: SceneSettings, bed: Bed) -> tuple[Array, list[Event]]:
+def _compose(rng: Rng, settings: SceneSettings, bed: Bed, margin: int) -> tuple[Array, list[Event]]:
+    """The mixture `(sample,)` and its events; `margin` samples at either end hold none of them, or, if 0, sounds are cut by the ends."""
     n = samples_at(settings.seconds, settings.rate)
     noise = bed(rng, n)
     mixture = noise.copy()
@@ -109,16 +113,17 @@ def _compose(rng: Rng, settings: SceneSettings, bed: Bed) -> tuple[Array, list[E
     labels = list(LOOKALIKES)
     weights = np.array([LOOKALIKES[label][1] for label in labels])
     for label in rng.choice(labels, size=rng.poisson(settings.lookalikes_per_minute * minutes), p=weights / weights.sum()):
-        events += _place(rng, settings, (str(label), LOOKALIKES[label][0], settings.lookalike_db), noise, mixture)
+        events += _place(rng, settings, (str(label), LOOKALIKES[label][0], settings.lookalike_db), noise, mixture, margin)
     # Events are measured against the look-alikes too: what nobody could hear is not asked for.
     around = mixture.copy()
     if rng.random() >= settings.empty_share:
         for _ in range(rng.poisson(settings.rumbles_per_minute * minutes)):
-            # One tenth of the calls in ELP's training table overlap with the next: animals answer each other.
-            near = events[-1] if events and events[-1].label == "Rumble" and rng.random() < OVERLAPPING else None
-            events += _place(rng, settings, ("Rumble", rumble, settings.rumble_db), around, mixture, near)
+            # One tenth of the calls in ELP's training table overlap with the next: animals answer each other; and roars end in rumbles.
+            calls = [event for event in events if event.label in {"Rumble", "Roar"}]
+            near = calls[-1] if calls and rng.random() < OVERLAPPING else None
+            events += _place(rng, settings, ("Rumble", rumble, settings.rumble_db), around, mixture, margin, near)
         for _ in range(rng.poisson(settings.gunshots_per_minute * minutes)):
-            events += _place(rng, settings, ("Gunshot", gunshot, settings.gunshot_db), around, mixture)
+            events += _place(rng, settings, ("Gunshot", gunshot, settings.gunshot_db), around, mixture, margin)
     return mixture, sorted(events, key=lambda event: event.start_s)
 
 
@@ -128,25 +133,47 @@ def _place(
     what: tuple[str, Callable[[Rng, int], Array], tuple[float, float]],
     noise: Array,
     mixture: Array,
+    margin: int,
     near: Event | None = None,
 ) -> list[Event]:
-    """Add one sound to the mixture, cut to what fits between the fades; where there is a `near` event, it begins during that."""
+    """Add one sound to the mixture, and tell its event, if its mark lies in the scene; with a `near` event, it begins during that."""
     label, maker, snr_range = what
-    rate, fade = settings.rate, samples_at(FADE_S, settings.rate)
+    rate, n = settings.rate, len(mixture)
     snr_db = rng.uniform(*snr_range)
-    sound = maker(rng, rate)[: len(mixture) - 2 * fade]
-    start, stop = _extent(sound, rate, BODY_DB)
-    last = len(mixture) - fade - len(sound)
-    at = int(rng.integers(fade, last + 1))
-    if near is not None:
-        at = min(last, samples_at(rng.uniform(near.start_s, near.end_s), rate))
-    low_hz, high_hz, gain = _gain(sound[start:stop], noise[at + start : at + stop], rate, snr_db)
-    mixture[at : at + len(sound)] += gain * sound
+    sound = _fitted(maker(rng, rate), n - 2 * margin, rate) if margin else maker(rng, rate)
+    at = _start(rng, n, len(sound), margin)
+    if near is not None and (reply := samples_at(rng.uniform(near.start_s, near.end_s), rate)) + len(sound) <= n - margin:
+        at = reply
     # A mean ratio of n dB is a peak of more; the mark ends where the sound is lost in the noise.
     faintest, loudest = DROP_DB.get(label, (10.0, 20.0))
-    start, stop = _extent(sound, rate, float(np.clip(snr_db + 6, faintest, loudest)))
-    flags = frozenset({"marginal"}) if snr_db < MARGINAL_DB.get(label, -np.inf) else frozenset[str]()
-    return [Event(label, seconds_at(at + start, rate), seconds_at(at + stop, rate), low_hz, high_hz, flags | {f"snr_db={snr_db:.1f}"})]
+    marked = at + np.array(_extent(sound, rate, float(np.clip(snr_db + 6, faintest, loudest))))
+    start, stop = (int(edge) for edge in marked.clip(0, n))
+    if start == stop:
+        return []
+    from_n, to_n = _extent(sound, rate, BODY_DB)
+    around = max(0, min(at + from_n, n - (to_n - from_n)))
+    low_hz, high_hz, gain = _gain(sound[from_n:to_n], noise[around : around + to_n - from_n], rate, snr_db)
+    heard = slice(max(0, at), min(n, at + len(sound)))
+    mixture[heard] += gain * sound[heard.start - at : heard.stop - at]
+    flags = {f"snr_db={snr_db:.1f}"}
+    lost = start > marked[0] if label == "Gunshot" else 2 * (stop - start) < marked[1] - marked[0]
+    if label in MARGINAL_DB and (lost or snr_db < MARGINAL_DB[label]):
+        flags.add("marginal")
+    return [Event(label, seconds_at(start, rate), seconds_at(stop, rate), low_hz, high_hz, frozenset(flags))]
+
+
+def _start(rng: Rng, n: int, sound_n: int, margin: int) -> int:
+    """Where a sound begins: clear of the margins; or, without any, so that its last half or its first quarter lies in the scene."""
+    first, last = (margin, n - margin - sound_n) if margin else (-(sound_n // 2), n - sound_n // 4)
+    return int(rng.integers(first, last + 1))
+
+
+def _fitted(sound: Array, n: int, rate: int) -> Array:
+    """The sound, of `n` samples at most; one that is longer is faded out."""
+    if len(sound) <= n:
+        return sound
+    fade = min(n, samples_at(1, rate))
+    return sound[:n] * np.minimum(1, np.arange(n, 0, -1) / fade)
 
 
 def _extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
@@ -159,15 +186,15 @@ def _extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
 
 
 def _gain(sound: Array, noise: Array, rate: int, snr_db: float) -> tuple[float, float, float]:
-    """Band that holds 90 % of the energy, and the factor that brings the sound to the ratio in it."""
+    """Band that holds 90 % of the energy, and the factor that brings the sound to the ratio in it; the noise may be the shorter."""
     n = fft.next_fast_len(max(len(sound), rate), real=True)
-    energy = np.abs(fft.rfft(sound, n)) ** 2
+    energy = np.abs(fft.rfft(sound.astype(np.float32), n)).astype(float) ** 2
     share = np.cumsum(energy) / energy.sum()
     low, high = int(np.searchsorted(share, 0.05)), int(np.searchsorted(share, 0.95))
     low, high = max(0, low - 1), max(high, low + samples_at(4.0 * n / rate, 1))
     taper = np.hanning(len(noise)) * np.sqrt(8 / 3)
-    floor = np.abs(fft.rfft(noise * taper, n)) ** 2
-    ratio = floor[low : high + 1].sum() / energy[low : high + 1].sum()
+    floor = np.abs(fft.rfft((noise * taper).astype(np.float32), n)) ** 2
+    ratio = floor[low : high + 1].sum() / energy[low : high + 1].sum() * len(sound) / len(noise)
     hz = rate / n
     return low * hz, (high + 1) * hz, float(np.sqrt(10 ** (snr_db / 10) * ratio))
 

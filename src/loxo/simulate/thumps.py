@@ -1,7 +1,7 @@
 """Blows: drumming of chimpanzees, chest beats of gorillas, knocks on the recorder.
 
-- Buttress drumming: 2-14 beats, 0.06-0.45 s apart, 45-500 Hz (Arcadi et al. 1998; Babiszewska et al. 2015).
-- Chest beats: 4-15 beats, 8-12 a second, 0.5-2 s, hollow tones of 200-900 Hz (Wright et al. 2021).
+- Buttress drumming: 2-14 beats, 0.06-0.45 s apart, 45-500 Hz, after Arcadi et al. 1998.
+- Chest beats: 4-15 beats, 8-12 a second, 0.5-2 s, hollow tones of 200-900 Hz, after Wright et al. 2021.
 - Knocks: something touches the housing, a thump of 15-200 Hz or a click, without any tail.
 """
 
@@ -46,8 +46,9 @@ def knock(rng: Rng, rate: int) -> Array:
     """Something touches the recorder, once or a few times: a thump with the box's ring."""
     parts = []
     for _ in range(1 if rng.random() < 0.6 else rng.integers(2, 5)):
-        n = samples_at(rng.uniform(0.1, 0.5), rate)
+        decay_s = log_uniform(rng, 0.003, 0.08)
+        n = samples_at(7 * decay_s + rng.uniform(0.05, 0.3), rate)
         time_s = times_s(n, rate)
         thump = np.sin(2 * np.pi * log_uniform(rng, 15, 400) * time_s) + rng.uniform(0, 2) * rng.standard_normal(n)
-        parts.append(thump * np.exp(-time_s / log_uniform(rng, 0.003, 0.08)))
+        parts.append(thump * np.exp(-time_s / decay_s))
     return np.concatenate(parts)

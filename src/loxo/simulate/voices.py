@@ -1,9 +1,9 @@
 """Calls of animals and people that are taken for rumbles or gunshots.
 
 - Roars: 0.5-4 s, harmonics of 60-500 Hz that break into noise and subharmonics (deterministic chaos) from one part to the next, with an
-  abrupt start and end (Stoeger et al. 2011; Berg 1983).
-- Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato (Fuchs et al. 2021).
-- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in rows (Yin and McCowan 2004); baboons and bushbuck alike.
+  abrupt start and end, after Stoeger et al. 2011.
+- Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato.
+- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in rows, after Yin and McCowan 2004; baboons and bushbuck alike.
 - Frogs: trains of tonal pulses; insects: trills in a narrow band above 1 kHz; birds: hoots and whistles.
 - Speech: fundamental 90-250 Hz in syllables, four a second; music of a far radio: steady notes over a beat.
 """
@@ -42,7 +42,7 @@ def _edges(n: int, rate: int, seconds: float) -> Array:
 
 def _call(rng: Rng, f0: Array, rate: int, *, noise: float, tract: tuple[float, float]) -> Array:
     """Harmonics and noise of a ratio `noise` under a tract of three formants that opens at `tract[0]` and closes at `tract[1]` Hz."""
-    source = normed(harmonics(rng, f0, rate, limit_hz=3000)) + noise * rng.standard_normal(len(f0))
+    source = normed(harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 1500, 10000))) + noise * rng.standard_normal(len(f0))
     formants = [(log_uniform(rng, 150, 2000), rng.uniform(60, 300), rng.uniform(3, 18)) for _ in range(3)]
     slopes = rng.uniform(6, 36), rng.uniform(3, 12)
     return shaped(

@@ -1,7 +1,7 @@
 """Weather and wood: thunder, wind on the microphone, rain on the housing, branches that snap and trees that fall.
 
-- Thunder: most energy at 10-250 Hz, claps and rolls of 3-15 s (Few 1982); near strokes begin with a crack.
-- Wind: turbulence on the microphone, falling by 6-12 dB an octave from some 10 Hz on (Raspet et al. 2006), in gusts of 0.4-8 s.
+- Thunder: most energy at 10-250 Hz, claps and rolls of 3-15 s, after Few 1982; near strokes begin with a crack.
+- Wind: turbulence on the microphone, falling by 6-12 dB an octave from some 10 Hz on, after Raspet et al. 2006, in gusts of 0.4-8 s.
 - Rain: drops ring the housing at 80-1,500 Hz for milliseconds, 1-60 a second.
 - Branches: cracks of 4-50 ms without a tail. Trees: cracks that grow dense, a crash, a thump at 20-80 Hz.
 """

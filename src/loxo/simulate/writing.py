@@ -9,8 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -23,13 +25,16 @@ from loxo.events import EVENT_LABELS, Event
 from loxo.recordings import find_recordings
 from loxo.simulate.scenes import SceneSettings, scene, soundscape
 from loxo.storage import replacing
+from loxo.timeline import ceil_div
 
-__all__ = ["load_backgrounds", "split_backgrounds", "write_clip_set", "write_recording"]
+__all__ = ["load_backgrounds", "split_backgrounds", "write_clip_set", "write_recording", "write_recordings"]
 
 Wave = NDArray[np.float32]
 
 VALIDATION_SHARE = 0.1
 """Share of scenes, and of real backgrounds, that are kept for validation."""
+CHUNK = 16
+"""Scenes that a process makes at a time."""
 
 
 def load_backgrounds(paths: Sequence[Path], rate: int) -> dict[str, Wave]:
@@ -65,10 +70,22 @@ def write_recording(path: Path, settings: SceneSettings, seconds: float, seed: i
     return events
 
 
+def write_recordings(
+    paths: Sequence[Path], settings: SceneSettings, seconds: float, *, seed: int = 0, jobs: int = 1
+) -> Iterator[tuple[Path, list[Event]]]:
+    """Write a soundscape to each path, as `write_recording` does, with seeds from `seed` on; yields them in order as they are done.
+
+    Args:
+        jobs: processes that make recordings; with one, this one does.
+    """
+    with _mapping(min(jobs, len(paths)), {"recording": settings}, 1) as run:
+        yield from zip(paths, run(partial(_write_numbered, seconds), paths, count(seed)), strict=False)
+
+
 def write_clip_set(
-    folder: Path, count: int, settings: SceneSettings, backgrounds: dict[str, Wave], *, seed: int = 0, jobs: int = 1
+    folder: Path, n_clips: int, settings: SceneSettings, backgrounds: dict[str, Wave], *, seed: int = 0, jobs: int = 1
 ) -> Iterator[Clip]:
-    """Write `count` scenes as a clip set, yielding each clip as it is done; the manifest is written when all are.
+    """Write `n_clips` scenes as a clip set, yielding each clip as it is done; the manifest is written when all are.
 
     A scene depends on the seed and its number alone. A tenth of the scenes are for validation, over backgrounds of their own.
 
@@ -82,33 +99,37 @@ def write_clip_set(
         split: replace(settings, backgrounds=tuple(chosen.values()))
         for split, chosen in zip(("train", "validation"), split_backgrounds(backgrounds), strict=True)
     }
-    n_validation = round(count * VALIDATION_SHARE)
-    splits = ["validation"] * n_validation + ["train"] * (count - n_validation)
+    n_validation = round(n_clips * VALIDATION_SHARE)
+    splits = ["validation"] * n_validation + ["train"] * (n_clips - n_validation)
     clips: list[Clip] = []
-    with _mapping(jobs, by_split) as run:
-        for clip in run(partial(_write_scene, folder, seed), range(count), splits):
+    with _mapping(min(jobs, ceil_div(n_clips, CHUNK)), by_split, CHUNK) as run:
+        for clip in run(partial(_write_scene, folder, seed), range(n_clips), splits):
             clips.append(clip)
             yield clip
     write_clips(folder / "clips.parquet", clips)
 
 
 @contextmanager
-def _mapping(jobs: int, by_split: dict[str, SceneSettings]) -> Iterator[Callable[..., Iterator[Clip]]]:
+def _mapping(jobs: int, settings: dict[str, SceneSettings], chunk: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """`map` over processes; they are started anew, since a copy of one that runs threads (torch, polars) may stand still."""
-    if jobs == 1:
-        _share(by_split)
+    if jobs <= 1:
+        _share(settings)
         yield map
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _share, (by_split,)) as pool:
-        yield partial(pool.map, chunksize=16)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _share, (settings,)) as pool:
+        yield partial(pool.map, chunksize=chunk)
 
 
 _settings: dict[str, SceneSettings] = {}
 
 
-def _share(by_split: dict[str, SceneSettings]) -> None:
+def _share(settings: dict[str, SceneSettings]) -> None:
     """Hand the settings, with their backgrounds, to a process once."""
-    _settings.update(by_split)
+    _settings.update(settings)
+
+
+def _write_numbered(seconds: float, path: Path, seed: int) -> list[Event]:
+    return write_recording(path, _settings["recording"], seconds, seed)
 
 
 def _write_scene(folder: Path, seed: int, index: int, split: str) -> Clip:

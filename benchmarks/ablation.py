@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,24 +22,29 @@ from experiments import RATE, kept, loxo, read, simulate
 from loxo.events import EVENT_LABELS
 from loxo.simulate import SceneSettings
 from loxo.simulate.writing import load_backgrounds, write_clip_set
+from loxo.spectrogram import FrontEnd
 
 TEST = 6
 """Recordings of half an hour to judge by."""
-BANDS = "{{window: {window}, per_frame: {per_frame}, low_hz: {low}, high_hz: {high}, step_hz: {step}, knee_hz: {knee}, ratio: {ratio}}}"
-SHORT = BANDS.format(window=320, per_frame=4, low=100, high=1900, step=13, knee=0, ratio=1.13)
-LONG_1024 = BANDS.format(window=1024, per_frame=1, low=5, high=480, step=2.5, knee=120, ratio=1.085)
-HALF_LONG = BANDS.format(window=1600, per_frame=1, low=5, high=480, step=5, knee=120, ratio=1.17)
+USUAL = FrontEnd()
+
+
+def bands(kind: str, **changes: float) -> str:
+    """The setting that changes some of the bands of the `long` or the `short` windows."""
+    return f"front_end.{kind}={json.dumps(asdict(replace(getattr(USUAL, kind), **changes)))}"
+
+
 ARMS: dict[str, tuple[str, ...]] = {
     "as packaged": (),
     "as packaged, another seed": ("seed=1",),
     "steps of one frame": ("model.settings.step_frames=1",),
-    "frames of .2 s, one a step": ("model.settings.step_frames=1", f"front_end={{hop: 800, short: {SHORT}}}"),
-    "half the long bands": (f"front_end.long={HALF_LONG}",),
-    "long windows of 256 ms": (f"front_end.long={LONG_1024}",),
+    "short windows of 80 ms, two a frame": (bands("short", window=320, per_frame=2, flat=0),),
+    "half the long bands": (bands("long", step_hz=5, ratio=1.17),),
+    "long windows of 256 ms": (bands("long", window=1024, every=2),),
     "floor of 10 s": ("front_end.floor_s=10",),
     "floor of 60 s": ("front_end.floor_s=60",),
-    "narrow": ("model.settings={channels: [16, 24, 32], joined: 64, hidden: 32}",),
-    "wide": ("model.settings={channels: [24, 48, 64], joined: 128, hidden: 96}",),
+    "narrow": ("model.settings={channels: [16, 24, 32], joined: 64, hidden: 32, step_frames: 2}",),
+    "narrower": ("model.settings={channels: [16, 32, 48], joined: 96, hidden: 64, step_frames: 2}",),
     "windows of 15 s": ("data.window_s=15", "epochs=4"),
 }
 """Changes of `configs/crnn.yaml`; windows of half the length are twice as many."""
@@ -90,6 +96,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, of one core each")
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS), metavar="ARM", help="changes to try (default: all)")
     parser.add_argument("--backgrounds", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     folder: Path = options.output
@@ -99,7 +106,7 @@ def main() -> None:
             pass
     simulate(folder / "test", range(9000, 9000 + TEST), 0.5)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for name, _ in zip(ARMS, pool.map(partial(one, folder, options.epochs), ARMS), strict=True):
+        for name, _ in zip(options.arms, pool.map(partial(one, folder, options.epochs), options.arms), strict=True):
             print(f"{name}: done", flush=True)
     print("\n".join(table(folder)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from reference import spectrogram as twin
 Array = NDArray[np.float32]
 
 FRONT_END = FrontEnd()
+ALL_SAMPLES = replace(FRONT_END.long, every=1)
+"""The long bands from windows of all samples."""
 QUICK = FrontEnd(floor_s=2.0)
 """The same with a floor of two seconds, so that a few seconds of sound have a middle."""
 RATE, HOP = FRONT_END.rate, FRONT_END.hop
@@ -62,14 +65,14 @@ def padded(waveform: Array) -> Array:
 @pytest.mark.parametrize("bands", [FRONT_END.long, FRONT_END.short, Bands(320, 2, 20.0, 500.0, 3.0, 100.0, 1.02)])
 def test_no_band_is_empty_and_each_is_a_mean(bands: Bands) -> None:
     bank = filter_bank(bands, RATE)
-    assert bank.shape == (bands.window // 2 + 1, len(bands.centres_hz))
+    assert bank.shape == (bands.window // bands.every // 2 + 1, len(bands.centres_hz))
     assert bank.min() == 0
     np.testing.assert_allclose(bank.sum(axis=0), 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("bands", [FRONT_END.long, FRONT_END.short])
 def test_no_frequency_falls_between_two_bands(bands: Bands) -> None:
-    hz = np.arange(bands.window // 2 + 1) * RATE / bands.window
+    hz = np.arange(bands.window // bands.every // 2 + 1) * RATE / bands.window
     covered = (hz >= bands.centres_hz[0]) & (hz <= bands.centres_hz[-1])
     assert filter_bank(bands, RATE)[covered].any(axis=1).all()
 
@@ -99,7 +102,7 @@ def test_white_noise_of_some_variance_has_that_power_in_every_band() -> None:
 def test_rows_are_named_by_their_centres() -> None:
     assert len(CENTRES_HZ) == FRONT_END.n_bands == spectrogram(noise(0.5), FRONT_END).shape[0]
     assert CENTRES_HZ[LONG].tolist() == list(FRONT_END.long.centres_hz)
-    assert CENTRES_HZ[SHORT].tolist() == 2 * list(FRONT_END.short.centres_hz)
+    assert CENTRES_HZ[SHORT].tolist() == list(FRONT_END.short.centres_hz)
 
 
 @pytest.mark.parametrize(
@@ -108,12 +111,26 @@ def test_rows_are_named_by_their_centres() -> None:
         ({"hop": 401}, "does not centre"),
         ({"hop": 399}, "does not centre"),
         ({"hop": 2000}, "a window of 1600 samples does not centre on 1 parts of a hop of 2000"),
-        ({"rate": 3000}, "a band at 1879 Hz needs more than 3000 samples a second"),
+        ({"rate": 3000, "long": ALL_SAMPLES}, "a band at 1879 Hz needs more than 3000 samples a second"),
+        ({"rate": 3000}, "a band at 376 Hz needs more than 750 samples a second"),
+        ({"long": replace(FRONT_END.long, every=3)}, "windows of 1600 samples every 400 are not whole ones of every 3"),
     ],
 )
 def test_windows_and_bands_that_do_not_fit_are_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FrontEnd(**changed)
+
+
+def test_decimated_windows_see_what_windows_of_all_samples_see() -> None:
+    """Power of noise that falls by 20 dB a decade to .05 bel; and of a tone beyond, 70 dB less than there is at most."""
+    plain = replace(FRONT_END, long=ALL_SAMPLES)
+    waveform = wind(20.0)
+    decimated, whole = (log_bands(np.pad(waveform, each.margin), each)[3:-3, LONG] for each in (FRONT_END, plain))
+    np.testing.assert_allclose(decimated, whole, atol=0.05)
+    for hz in (620, 1003, 1390, 1999):
+        loud = tone(hz, 2.0, 0.5)
+        leaked = log_bands(np.pad(loud, FRONT_END.margin), FRONT_END)[3:-3]
+        assert leaked[:, LONG].max() < leaked[:, SHORT].max() - 7
 
 
 # ---- what it must see
@@ -139,7 +156,7 @@ def test_a_short_burst_is_in_its_frame_and_at_most_in_a_neighbour(at: int) -> No
     without, heard = wind(10.0), wind(10.0)
     heard[frame * HOP + at - 40 : frame * HOP + at + 41] += 6 * burst.astype(np.float32)
     rise = (log_bands(padded(heard), FRONT_END) - log_bands(padded(without), FRONT_END))[:, SHORT]
-    assert rise[frame].reshape(2, -1).max(axis=0)[: -len(BEYOND_SHOTS)].min() > 0.5
+    assert rise[frame, : -len(BEYOND_SHOTS)].min() > 0.5
     assert not rise[: frame - 1].any()
     assert not rise[frame + 2 :].any()
     assert not (rise[frame - 1].any() and rise[frame + 1].any())
@@ -229,9 +246,9 @@ def test_a_single_frame_is_its_own_floor() -> None:
     assert np.abs(spectrogram(noise(0.1), FRONT_END)).max() < 1e-5
 
 
-@pytest.mark.parametrize("n_samples", [0, 1199, 1201, 1599])
+@pytest.mark.parametrize("n_samples", [0, 1295, 1297, 1695])
 def test_samples_that_are_no_whole_frames_are_refused(n_samples: int) -> None:
-    with pytest.raises(ValueError, match=f"{n_samples} samples are not whole frames of 400 and two margins of 600"):
+    with pytest.raises(ValueError, match=f"{n_samples} samples are not whole frames of 400 and two margins of 648"):
         log_bands(np.zeros(n_samples, np.float32), FRONT_END)
 
 
@@ -259,8 +276,8 @@ def test_frames_may_be_made_in_any_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     whole = log_bands(samples, FRONT_END)
     pieces = [log_bands(samples[a * HOP : b * HOP + 2 * FRONT_END.margin], FRONT_END) for a, b in [(0, 1), (1, 1), (1, 24), (24, 70)]]
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)
-    monkeypatch.setattr(room, "CHUNK", 7)
-    np.testing.assert_allclose(log_bands(samples, FRONT_END), whole, atol=1e-5)
+    monkeypatch.setattr(room, "CHUNK", 7)  # rows one by one, which a library for matrices adds up in another order
+    np.testing.assert_allclose(log_bands(samples, FRONT_END), whole, atol=1e-4)
 
 
 def test_the_floor_reaches_twice_as_far_as_its_mean() -> None:
@@ -325,5 +342,5 @@ def test_the_faces_are_one_on_real_recordings(folder: str) -> None:
         numpy_face, torch_face = faces(recording(path))
         difference = np.abs(torch_face - numpy_face)
         # Single precision knows a band less well that lies 80 dB and more below the loudest of its frame; coded files have such bands.
-        assert np.quantile(difference, 0.98) < 1e-4
-        assert difference.max() < 3e-3
+        assert np.quantile(difference, 0.97) < 1e-4
+        assert difference.max() < 1e-3

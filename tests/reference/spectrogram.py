@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import firwin
 
 from loxo.spectrogram import SILENCE, Bands, FrontEnd
 
@@ -26,7 +27,7 @@ def frames(waveform: Samples, front_end: FrontEnd, bands: Bands) -> Iterator[lis
         powers: list[float] = []
         for window in range(bands.per_frame):
             centre = frame * front_end.hop + window * part + part / 2
-            spectrum = power(excerpt(waveform, round(centre - bands.window / 2), bands.window))
+            spectrum = power(decimated(waveform, round(centre - bands.window / 2), bands), bands.flat)
             powers += [banded(spectrum, band, bands, front_end.rate) for band in range(len(bands.centres_hz))]
         yield [math.log10(max(value, SILENCE)) for value in powers]
 
@@ -36,12 +37,22 @@ def excerpt(waveform: Samples, start: int, size: int) -> NDArray[np.float64]:
     return np.array([waveform[k] if 0 <= k < len(waveform) else 0.0 for k in range(start, start + size)])
 
 
-def power(samples: NDArray[np.float64]) -> list[float]:
-    """Power of the windowed samples at each bin, by the sum that defines it."""
+def decimated(waveform: Samples, start: int, bands: Bands) -> NDArray[np.float64]:
+    """Every `bands.every`-th sample of a window that begins at `start`, each a low-pass filter's sum over those around it."""
+    if bands.every == 1:
+        return excerpt(waveform, start, bands.window)
+    taps = firwin(bands.n_taps, 1 / bands.every, window=("kaiser", 8.0)) * math.sqrt(bands.every)
+    places = range(start, start + bands.window, bands.every)
+    return np.array([np.dot(taps, excerpt(waveform, at - bands.n_taps // 2, bands.n_taps)) for at in places])
+
+
+def power(samples: NDArray[np.float64], flat: float) -> list[float]:
+    """Power of the windowed samples at each bin, by the sum that defines it; the window is a Hann window but for its flat middle."""
     size = len(samples)
     moments = np.arange(size)
-    hann = np.sin(np.pi * moments / size) ** 2
-    windowed = samples * hann / math.sqrt(sum(hann**2))
+    ramp = (1 - flat) * size / 2
+    window = np.sin(np.pi / 2 * np.clip(np.minimum(moments, size - moments) / ramp, 0, 1)) ** 2
+    windowed = samples * window / math.sqrt(sum(window**2))
     roots = np.exp(-2j * np.pi * moments / size)
     return [float(abs(np.sum(windowed * roots[k * moments % size])) ** 2) for k in range(size // 2 + 1)]
 

@@ -33,7 +33,7 @@ GAIN_S = 0.01
 
 def draw_recorder(rng: Rng, rate: int) -> tuple[Hear, Digitise]:
     """A recorder, as what it hears and how it writes that, given a level (gain, clipping, rounding to 16 bits)."""
-    level_db = rng.uniform(-55, -22)
+    level_db = rng.uniform(-58, -28)
     corner_hz = log_uniform(rng, 1, 25)
     top_hz, top_slope_db = rng.uniform(0.78, 1) * rate / 2, log_uniform(rng, 40, 300)
     noise_db, noise_slope_db = (rng.uniform(-30, -8), rng.uniform(3, 6)) if rng.random() < 0.2 else (None, 0.0)

@@ -2,7 +2,8 @@
 
 - Fundamental 8-35 Hz in adults, after Poole et al. 1988 and Keen et al. 2017; higher in the young and in short calls at clearings.
 - Contours: most are arched; flat, rising, falling and doubly arched ones are fewer, after Soltis 2010 and Hedwig et al. 2019.
-- Durations: median 3.8 s, 95th percentile 7.0 s (training table of the Elephant Listening Project); clearings add calls of 0.25-1.5 s.
+- Durations: median 3.8 s, 95th percentile 7.0 s (training table of the Elephant Listening Project); clearings add calls of 0.2-1.5 s. Some
+  of these begin and end at once or fall by more than an octave, as those do into which roars go over (Pardo et al. 2019).
 - Jitter: the fundamental wanders by about one per cent, four times a second: lines of real calls are not straight.
 - Formants: a tract of some 2 m through the trunk or .7 m through the mouth (Stoeger et al. 2012), closed at one end: c / 4L and its odd
   multiples, so resonances at 20-60, 80-380 and 400-650 Hz, with a dark band below the last.
@@ -29,6 +30,7 @@ from loxo.simulate.signals import (
     shaped,
     slow_curve,
     swell,
+    tapered,
 )
 from loxo.timeline import samples_at
 
@@ -68,21 +70,24 @@ def rumble(rng: Rng, rate: int) -> Array:
 def uttered(rng: Rng, rate: int, *, close: bool) -> Array:
     """A rumble as it leaves the elephant; `close` ones may be short, and breath is heard in them."""
     short = close and rng.random() < 0.6
-    duration_s = log_uniform(rng, 0.25, 1.5) if short else float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
+    duration_s = log_uniform(rng, 0.2, 1.5) if short else float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
     n = samples_at(duration_s, rate)
-    f0 = _fundamental(rng, n, duration_s, log_uniform(rng, 10, 55) if short else log_uniform(rng, 8, 35))
+    f0 = _fundamental(rng, n, duration_s, log_uniform(rng, 10, 70) if short else log_uniform(rng, 8, 35), steep=short)
     voice = _tract(rng, harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 400, 2500)), rate)
     if close and rng.random() < 0.5:
-        top_hz = rng.uniform(250, 700)
+        top_hz = log_uniform(rng, 250, 1500)
         breath = normed(coloured_noise(rng, n, rate, lambda f: high_pass_db(f, 120, 12) + low_pass_db(f, top_hz, 12)))
         voice += breath * voice.std() * 10 ** (rng.uniform(-20, 0) / 20)
+    if close and rng.random() < 0.3:
+        return voice * tapered(n, rate, log_uniform(rng, 0.01, 0.1))
     return voice * swell(rng, n, rate, attack=rng.uniform(0.08, 0.4), release=rng.uniform(0.1, 0.5))
 
 
-def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float) -> Array:
-    """Fundamental `(sample,)` in Hz: a contour on a pitch, with jitter; it spans up to half of the pitch."""
+def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float, *, steep: bool) -> Array:
+    """Fundamental `(sample,)` in Hz: a contour on a pitch, with jitter; up to half of the pitch wide, or twice where `steep`."""
     kind = str(rng.choice(list(CONTOURS), p=list(CONTOURS.values())))
-    bend = rng.uniform(0.0, 0.06) if kind == "flat" else rng.uniform(0.08, 0.5)
+    widest = 2.0 if steep and rng.random() < 0.3 else 0.5
+    bend = rng.uniform(0.0, 0.06) if kind == "flat" else rng.uniform(0.08, widest)
     jitter = slow_curve(rng, n, max(2, int(4 * duration_s)), -0.012, 0.012)
     f0: Array = pitch_hz * (1 + bend * contour(rng, n, kind) + rng.uniform(-0.05, 0.05) * np.linspace(0, 1, n)) * (1 + jitter)
     return f0

@@ -23,7 +23,7 @@ from loxo.simulate.gunshots import gunshot
 from loxo.simulate.lookalikes import LOOKALIKES
 from loxo.simulate.recorder import draw_recorder, level_of
 from loxo.simulate.rumbles import rumble
-from loxo.simulate.signals import Array, Rng, coloured_noise, log_uniform, low_pass_db, normed, shaped, slow_curve
+from loxo.simulate.signals import Array, Rng, coloured_noise, log_uniform, low_pass_db, normed, shaped, slow_curve, tapered
 from loxo.timeline import samples_at, seconds_at, times_s
 
 __all__ = ["SceneSettings", "scene", "soundscape"]
@@ -35,8 +35,11 @@ BODY_DB = 20.0
 """How far below its peak a sound still counts for its signal-to-noise ratio."""
 DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 """How far below its peak a sound is still marked: at the faintest and at the loudest."""
-OVERLAPPING = 0.25
+OVERLAPPING = 0.35
 """Share of rumbles that begin during the one before, or during a roar, where the scene holds one."""
+EXCERPTS = 0.12
+"""Share of sounds that begin and end with an excerpt: recorders that a level sets off, and recordings composed of others, cut."""
+EXCERPT_EDGE_S = 0.005
 ENVELOPE_S = 0.04
 FADE_S = 2.0
 
@@ -140,7 +143,11 @@ def _place(
     label, maker, snr_range = what
     rate, n = settings.rate, len(mixture)
     snr_db = rng.uniform(*snr_range)
-    sound = _fitted(maker(rng, rate), n - 2 * margin, rate) if margin else maker(rng, rate)
+    sound = maker(rng, rate)
+    if rng.random() < EXCERPTS:
+        sound = _excerpt(rng, sound, rate)
+    if margin:
+        sound = _fitted(sound, n - 2 * margin, rate)
     at = _start(rng, n, len(sound), margin)
     if near is not None and (reply := samples_at(rng.uniform(near.start_s, near.end_s), rate)) + len(sound) <= n - margin:
         at = reply
@@ -166,6 +173,15 @@ def _start(rng: Rng, n: int, sound_n: int, margin: int) -> int:
     """Where a sound begins: clear of the margins; or, without any, so that its last half or its first quarter lies in the scene."""
     first, last = (margin, n - margin - sound_n) if margin else (-(sound_n // 2), n - sound_n // 4)
     return int(rng.integers(first, last + 1))
+
+
+def _excerpt(rng: Rng, sound: Array, rate: int) -> Array:
+    """The body of a sound and the noise of the place where it was recorded, cut off at either side."""
+    first, last = _extent(sound, rate, float(rng.uniform(18, 40)))
+    body = sound[max(0, first - samples_at(rng.uniform(0, 0.1), rate)) : last]
+    slope_db = rng.uniform(-8, 2)
+    own = normed(coloured_noise(rng, len(body), rate, lambda f: slope_db * np.log2(np.maximum(f, 20) / 100)))
+    return (body + own * body.std() * 10 ** (rng.uniform(-40, -10) / 20)) * tapered(len(body), rate, EXCERPT_EDGE_S)
 
 
 def _fitted(sound: Array, n: int, rate: int) -> Array:

@@ -30,6 +30,7 @@ __all__ = [
     "shaped",
     "slow_curve",
     "swell",
+    "tapered",
 ]
 
 Array = NDArray[np.float64]
@@ -134,6 +135,13 @@ def swell(rng: Rng, n: int, rate: int, attack: float, release: float) -> Array:
     edge = np.clip(position / attack, 0, 1) * np.clip((1 - position) / release, 0, 1)
     wavering_db = slow_curve(rng, n, max(3, samples_at(seconds_at(n, rate), 3)), -5, 0)
     return np.sin(0.5 * np.pi * edge) * 10 ** (wavering_db / 20)
+
+
+def tapered(n: int, rate: int, seconds: float) -> Array:
+    """Envelope of `n` samples that rises and falls in a line within `seconds`."""
+    ramp = max(1, samples_at(seconds, rate))
+    position = np.arange(n)
+    return np.clip(np.minimum(position + 1, n - position) / ramp, 0, 1)
 
 
 def pulses(rng: Rng, n: int, rate: int, starts: NDArray[np.int64], seconds: tuple[float, float]) -> Array:

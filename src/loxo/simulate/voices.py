@@ -27,17 +27,11 @@ from loxo.simulate.signals import (
     shaped,
     slow_curve,
     swell,
+    tapered,
 )
 from loxo.timeline import samples_at, seconds_at, times_s
 
 __all__ = ["bark", "bird", "frog", "insects", "people", "roar", "trumpet"]
-
-
-def _edges(n: int, rate: int, seconds: float) -> Array:
-    """Envelope that rises and falls within `seconds`."""
-    ramp = max(1.0, seconds * rate)
-    position = np.arange(n)
-    return np.clip(np.minimum(position + 1, n - position) / ramp, 0, 1)
 
 
 def _call(rng: Rng, f0: Array, rate: int, *, noise: float, tract: tuple[float, float]) -> Array:
@@ -72,7 +66,7 @@ def roar(rng: Rng, rate: int) -> Array:
     share = np.clip(slow_curve(rng, n, knots, -0.7, 1.7) + rng.uniform(-0.6, 0.6), 0, 1)
     rough = 1 + rng.uniform(0, 0.6) * np.sin(2 * np.pi * rng.uniform(15, 70) * times_s(n, rate))
     call = (share * chaotic + (1 - share) * voiced) * rough
-    loud = swell(rng, n, rate, 0.1, 0.2) if rng.random() < 0.4 else _edges(n, rate, log_uniform(rng, 0.01, 0.15))
+    loud = swell(rng, n, rate, 0.1, 0.2) if rng.random() < 0.4 else tapered(n, rate, log_uniform(rng, 0.01, 0.15))
     return _heard(rng, call * loud, rate)
 
 
@@ -85,7 +79,7 @@ def trumpet(rng: Rng, rate: int) -> Array:
     for _ in range(count):
         n = samples_at(log_uniform(rng, *seconds), rate)
         f0 = pitch_hz * (0.75 + 0.35 * contour(rng, n, "arched")) * (1 + slow_curve(rng, n, 6, -0.03, 0.03))
-        blare = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 3000)) * _edges(n, rate, rng.uniform(0.01, 0.1))
+        blare = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 3000)) * tapered(n, rate, rng.uniform(0.01, 0.1))
         blares.append(np.pad(blare, (0, samples_at(rng.uniform(0.03, 0.3), rate) if count > 1 else 0)))
     return _heard(rng, np.concatenate(blares), rate)
 
@@ -98,7 +92,7 @@ def bark(rng: Rng, rate: int) -> Array:
     for _ in range(rng.integers(1, 7)):
         n = samples_at(seconds * rng.uniform(0.8, 1.2), rate)
         f0 = pitch_hz * rng.uniform(0.9, 1.1) * (0.7 + 0.4 * contour(rng, n, "arched"))
-        call = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 2500)) * _edges(n, rate, rng.uniform(0.01, 0.05))
+        call = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 2500)) * tapered(n, rate, rng.uniform(0.01, 0.05))
         calls.append(np.pad(rng.uniform(0.5, 1) * call, (0, samples_at(gap_s * rng.uniform(0.7, 1.3), rate))))
     return _heard(rng, np.concatenate(calls), rate, far_km=0.5)
 
@@ -136,6 +130,6 @@ def people(rng: Rng, rate: int) -> Array:
         n = samples_at(rng.uniform(0.2, 0.5) if music else rng.uniform(0.08, 0.3), rate)
         glide = np.ones(n) if music else 1 + rng.uniform(-0.2, 0.2) * np.linspace(0, 1, n)
         f0 = pitch_hz * 2 ** (rng.integers(-5, 6) / 12) * glide
-        note = _call(rng, f0, rate, noise=rng.uniform(0, 0.3), tract=(0.8 * pitch_hz, 1500)) * _edges(n, rate, 0.03)
+        note = _call(rng, f0, rate, noise=rng.uniform(0, 0.3), tract=(0.8 * pitch_hz, 1500)) * tapered(n, rate, 0.03)
         parts.append(np.pad(note, (0, 0 if music else samples_at(rng.uniform(0.02, 0.2), rate))))
     return _heard(rng, np.concatenate(parts), rate)

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from loxo.spectrogram import SILENCE, Bands, FrontEnd, band_tables
+from loxo.spectrogram import SILENCE, STRETCH, Bands, FrontEnd, band_tables, decimation_table
+from loxo.timeline import ceil_div
 
 __all__ = ["TorchSpectrogram"]
 
@@ -19,9 +20,12 @@ class TorchSpectrogram(nn.Module):
         super().__init__()
         self.front_end = front_end
         for name in ("long", "short"):
-            taper, bank = band_tables(getattr(front_end, name), front_end.rate)
+            bands: Bands = getattr(front_end, name)
+            taper, bank = band_tables(bands, front_end.rate)
             self.register_buffer(f"{name}_window", torch.from_numpy(taper), persistent=False)
             self.register_buffer(f"{name}_bank", torch.from_numpy(bank), persistent=False)
+            if bands.every > 1:
+                self.register_buffer(f"{name}_decimation", torch.from_numpy(decimation_table(bands)), persistent=False)
 
     @torch.no_grad()
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
@@ -36,12 +40,25 @@ class TorchSpectrogram(nn.Module):
         """Power `(batch, frame, band)`."""
         bands: Bands = getattr(self.front_end, name)
         bank: torch.Tensor = getattr(self, f"{name}_bank")
-        hop = self.front_end.hop // bands.per_frame
-        first = self.front_end.margin - (bands.window - hop) // 2
-        windows = padded[:, first:].unfold(1, bands.window, hop)[:, : n_frames * bands.per_frame]
-        spectrum = torch.fft.rfft(windows * getattr(self, f"{name}_window"))[..., : len(bank)]
+        samples = padded[:, self.front_end.margin - self.front_end.reach(bands) :]
+        if bands.every > 1:
+            samples = self.decimated(samples, name)
+        taper: torch.Tensor = getattr(self, f"{name}_window")
+        hop = self.front_end.hop // bands.per_frame // bands.every
+        windows = samples.unfold(1, len(taper), hop)[:, : n_frames * bands.per_frame]
+        spectrum = torch.fft.rfft(windows * taper)[..., : len(bank)]
         power: torch.Tensor = spectrum.abs().square() @ bank
         return power.reshape(len(padded), n_frames, -1)
+
+    def decimated(self, samples: torch.Tensor, name: str) -> torch.Tensor:
+        """Every `bands.every`-th sample `(batch, sample)` behind the low-pass filter, as far as it lies wholly in `samples`."""
+        bands: Bands = getattr(self.front_end, name)
+        table: torch.Tensor = getattr(self, f"{name}_decimation")
+        n_out = (samples.shape[1] - bands.n_taps) // bands.every + 1
+        n_rows = ceil_div(n_out, STRETCH)
+        missing = (n_rows - 1) * STRETCH * bands.every + len(table) - samples.shape[1]
+        rows = functional.pad(samples, (0, max(0, missing))).unfold(1, len(table), STRETCH * bands.every)[:, :n_rows]
+        return (rows @ table).flatten(1)[:, :n_out]
 
     def subtract_floor(self, log_power: torch.Tensor) -> torch.Tensor:
         heard = log_power > np.log10(SILENCE) + 0.01

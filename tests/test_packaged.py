@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 import torch
 
 from loxo import scoring
@@ -16,7 +18,7 @@ from loxo.detection import detect
 from loxo.evaluation import evaluate_paths
 from loxo.events import Detection, Event, overlap_s
 from loxo.recordings import open_recording
-from loxo.scoring import Scorer, calibrated
+from loxo.scoring import Scorer, Scores, calibrated
 from loxo.simulate import SceneSettings, scene
 from loxo.spectrogram import spectrogram
 from loxo.surveys import Survey, SurveySettings, run_survey
@@ -96,6 +98,26 @@ def test_the_faint_rumbles_of_nouabale_ndoki_are_found(find: Find) -> None:
             label, start_s, end_s, *_ = events.split(":")
             rumbles += found(Event(label, float(start_s), float(end_s)), find(SHARED / "audio" / file))
     assert rumbles >= 3
+
+
+@needs_real
+def test_the_composed_soundscape_in_blocks_and_threads_is_detected_as_by_torch_in_one_piece(scorer: Scorer) -> None:
+    recording, spec = open_recording(SHARED / "bench" / "dev_mixed.flac"), scorer.spec
+    blocks = recording.blocks(spec.front_end.rate)
+    quick = detect(Scorer(FOLDER, threads=2).score(blocks), spec.front_end, spec.labels, spec.decisions)
+    samples, rate = soundfile.read(recording.path, dtype="float32")
+    waveform = soxr.resample(samples, rate, spec.front_end.rate)
+    model = build_model(read_config(CONFIG)).eval()
+    with torch.no_grad():
+        values = calibrated(model(torch.from_numpy(waveform)[None])[0].T.numpy(), spec)
+    features = spectrogram(waveform, spec.front_end).T.astype(np.float16)
+    plain = Scores(spec.front_end.grid, values, np.arange(len(values)), features, len(waveform))
+    expected = detect(plain, spec.front_end, spec.labels, spec.decisions)
+    assert [found.label for found in quick] == [found.label for found in expected]
+    for found, other in zip(quick, expected, strict=True):
+        assert abs(found.start_s - other.start_s) < 1.5 * spec.front_end.grid.frame_s
+        assert abs(found.end_s - other.end_s) < 1.5 * spec.front_end.grid.frame_s
+        assert abs(found.score - other.score) < 1e-3
 
 
 @needs_real

@@ -144,6 +144,16 @@ def test_shaping_changes_each_frequency_by_its_gain(n: int, rate: int, seed: int
     np.testing.assert_allclose(signals.shaped(waveform, rate, lambda f: 0 * f - 6.0), waveform * 10 ** (-6 / 20), atol=1e-5)
 
 
+def test_an_excerpt_is_the_body_of_a_sound_in_some_noise_cut_within_milliseconds() -> None:
+    for seed, call in enumerate(drawn(rumble, 20)):
+        excerpt = room._excerpt(generator(seed), call, RATE)
+        assert RATE * 0.04 <= len(excerpt) <= len(call)
+        alike = np.correlate(call, excerpt, "valid") / (np.linalg.norm(call) * np.linalg.norm(excerpt))
+        assert 0.85 < alike.max() < 1 - 1e-6
+        edge, inner = np.abs(excerpt[[0, -1]]).max(), np.abs(excerpt).max()
+        assert edge < 0.1 * inner
+
+
 # Scenes.
 
 

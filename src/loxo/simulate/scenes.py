@@ -181,7 +181,8 @@ def _excerpt(rng: Rng, sound: Array, rate: int) -> Array:
     body = sound[max(0, first - samples_at(rng.uniform(0, 0.1), rate)) : last]
     slope_db = rng.uniform(-8, 2)
     own = normed(coloured_noise(rng, len(body), rate, lambda f: slope_db * np.log2(np.maximum(f, 20) / 100)))
-    return (body + own * body.std() * 10 ** (rng.uniform(-40, -10) / 20)) * tapered(len(body), rate, EXCERPT_EDGE_S)
+    excerpt: Array = (body + own * body.std() * 10 ** (rng.uniform(-40, -10) / 20)) * tapered(len(body), rate, EXCERPT_EDGE_S)
+    return excerpt
 
 
 def _fitted(sound: Array, n: int, rate: int) -> Array:

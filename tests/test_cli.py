@@ -62,7 +62,7 @@ def test_simulate_detect_evaluate(recordings: Path, tmp_path: Path) -> None:
 
 
 def test_detect_finds_most_of_what_was_simulated(tmp_path: Path) -> None:
-    made = loxo("simulate", "--output", tmp_path / "in", "--hours", 0.1, "--recordings", 6, "--seed", 11, "--events-per-hour", 120)
+    made = loxo("simulate", "--output", tmp_path / "in", "--hours", 0.1, "--recordings", 8, "--seed", 11, "--events-per-hour", 120)
     assert made.returncode == 0
     assert loxo("detect", tmp_path / "in", "--output", tmp_path / "out").returncode == 0
     arguments = ["--truth", tmp_path / "in", "--detections", tmp_path / "out", "--json", tmp_path / "figures.json"]

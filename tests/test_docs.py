@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SceneSettings(rate=8000, seconds=60.0, rumbles_per_minute=3.0, gunshots_per_minute=2.0)
     for number in range(4):
         path = folder / "recordings" / f"nn01a_2018012{number}_000000.wav"
-        write_recording(path, settings, 240.0, number)
+        write_recording(path, settings, 120.0, number)
         path.with_suffix(".selections.txt").rename(folder / "tables" / f"{path.stem}.selections.txt")
     return folder
 

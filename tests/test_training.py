@@ -26,7 +26,17 @@ from loxo.events import EVENT_LABELS
 from loxo.simulate import SceneSettings
 from loxo.simulate.drawn import DrawnScenes
 from loxo.simulate.writing import write_recording
-from loxo.training import LOWEST_THRESHOLD, ConfigError, TrainingConfig, best_threshold, build_model, export_run, read_config, train
+from loxo.training import (
+    LOWEST_THRESHOLD,
+    ConfigError,
+    TrainingConfig,
+    best_threshold,
+    build_model,
+    export_run,
+    read_config,
+    running,
+    train,
+)
 from reference import training as twin
 from training_fixtures import TrainingRun, tiny_config
 
@@ -367,6 +377,13 @@ def test_a_trial_has_its_own_data_output_and_changes(tmp_path: Path) -> None:
     config = read_config(path, dev=True)
     assert (config.data.clips, config.output) == (Path("data/dev/resampled.parquet"), Path("runs/own-dev"))
     assert (config.epochs, config.data.window_s) == (1, 5.0)
+
+
+@pytest.mark.parametrize(("epochs", "steps", "decay"), [(10, 1000, 0.995), (20, 10, 0.95), (15, 12, 1 - 1 / 18), (1, 6, 0.0)])
+def test_averaged_weights_of_a_short_run_forget_where_it_began(epochs: int, steps: int, decay: float, tmp_path: Path) -> None:
+    config = read_config(config_file(tmp_path, CLIPS), [f"epochs={epochs}"])
+    assert running._average_decay(config, steps) == pytest.approx(decay)
+    assert decay ** (epochs * steps) < 1e-4
 
 
 TRAINED = [path for path in CONFIGS if path.stem not in {"own", "finetune"}]

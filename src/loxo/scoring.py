@@ -58,9 +58,9 @@ PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """What may run the network, the first that is there."""
 EDGE = np.float32(1e-6)
 """Scores nearer to 0 or 1 than this are alike: single precision hardly tells them apart."""
-CORE_FRAMES = 12_000
-"""Frames scored at a time (20 min): large against the context that is computed twice, small against memory."""
-WINDOW_FRAMES = 12_000
+CORE_FRAMES = 6000
+"""Frames scored at a time (10 min): large against the context that is computed twice, small against memory."""
+WINDOW_FRAMES = 6000
 """Frames of one row of a batch, without context: as many, so that context is computed once a core."""
 STAGES = ("read", "resample", "front end", "network", "post-processing", "write")
 """What the time of a run goes to."""

@@ -30,7 +30,6 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
 from loxo.timeline import FrameGrid, ceil_div, samples_at
@@ -167,7 +166,9 @@ def filter_bank(bands: Bands, rate: int) -> Array:
 
 def window(length: int, flat: float = 0.0) -> Array:
     """Periodic Hann window, opened for its `flat` middle (Tukey); white noise of variance v has power v in every bin."""
-    tapered = signal.windows.tukey(length, 1 - flat, sym=False)
+    position = np.arange(length)
+    from_end = np.minimum(position, length - position) / ((1 - flat) * length / 2)
+    tapered = 0.5 - 0.5 * np.cos(np.pi * np.minimum(from_end, 1))
     taper: Array = (tapered / np.sqrt((tapered**2).sum())).astype(np.float32)
     return taper
 
@@ -184,9 +185,10 @@ def band_tables(bands: Bands, rate: int) -> tuple[Array, Array]:
 def decimation_table(bands: Bands) -> Array:
     """Low-pass filter as a matrix `(sample, decimated sample)`: a stretch of samples times it is `STRETCH` decimated ones.
 
-    White noise keeps its variance, so that the power of bands is that of windows of all samples.
+    White noise keeps its variance, so that the power of bands is that of windows of all samples. The filter is a sinc in a Kaiser window.
     """
-    taps = np.sqrt(bands.every) * signal.firwin(bands.n_taps, 1 / bands.every, window=("kaiser", 8.0))
+    taps = np.sinc((np.arange(bands.n_taps) - bands.n_taps // 2) / bands.every) * np.kaiser(bands.n_taps, 8.0)
+    taps *= np.sqrt(bands.every) / taps.sum()
     table = np.zeros((STRETCH * bands.every + bands.n_taps - bands.every, STRETCH), np.float32)
     for column in range(STRETCH):
         table[column * bands.every : column * bands.every + bands.n_taps, column] = taps

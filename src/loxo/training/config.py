@@ -101,6 +101,7 @@ class TrainingConfig(Strict):
         shares: of the kinds of clips in a batch; None takes them as they are in the clip set.
         patience: epochs without a smaller validation loss after which training stops; 0 trains them all.
         batch_size: for each process.
+        average_decay: of the running mean of weights that a model gets; a short run forgets all but its last tenth.
         precision: `auto` is mixed on a graphics card, and single on a processor.
         dev: what is different in a trial (`--dev`), by the same keys.
     """

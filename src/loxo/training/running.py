@@ -127,7 +127,8 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: bool = Fals
         trainer = _trainer(config, progress=progress)
         batches = balanced(config, training, trainer.world_size, trainer.global_rank)
         epochs = Epochs(training, batches, config.seed)
-        trainer.callbacks.insert(0, epochs)  # type: ignore[attr-defined]  # of every trainer
+        averaging = EMAWeightAveraging(decay=_average_decay(config, len(batches)), use_buffers=True)
+        trainer.callbacks[:0] = [epochs, averaging]  # type: ignore[attr-defined]  # of every trainer
         if trainer.is_global_zero:
             _begin(config, fresh=not resumed)
         if resumed:
@@ -166,11 +167,15 @@ def export_run(run: Path, output: Path, *, checkpoint: Path | None = None) -> Pa
     return output
 
 
+def _average_decay(config: TrainingConfig, steps: int) -> float:
+    """Decay of the averaged weights: in a run of few steps, one that forgets all but its last tenth, and with it where it began."""
+    return max(0.0, min(config.average_decay, 1 - 10 / (config.epochs * steps)))
+
+
 def _trainer(config: TrainingConfig, *, progress: bool) -> lightning.Trainer:
     folder = config.output / "checkpoints"
     callbacks: list[Callback] = [
         MetricLines(config.output / "metrics.jsonl"),
-        EMAWeightAveraging(decay=config.average_decay, use_buffers=True),
         ModelCheckpoint(folder, filename="best", monitor="validation_loss", save_on_train_epoch_end=True, enable_version_counter=False),
         ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
     ]

@@ -113,6 +113,8 @@ def test_rows_are_named_by_their_centres() -> None:
         ({"hop": 2000}, "a window of 1600 samples does not centre on 1 parts of a hop of 2000"),
         ({"rate": 3000, "long": ALL_SAMPLES}, "a band at 1879 Hz needs more than 3000 samples a second"),
         ({"rate": 3000}, "a band at 376 Hz needs more than 750 samples a second"),
+        ({"long": replace(FRONT_END.long, every=0)}, "every 0 must be 1 or more"),
+        ({"short": replace(FRONT_END.short, flat=1.0)}, "flat 1.0 lies in"),
         ({"long": replace(FRONT_END.long, every=3)}, "windows of 1600 samples every 400 are not whole ones of every 3"),
     ],
 )

@@ -101,7 +101,8 @@ class FrontEnd:
     """What turns a waveform at `rate` into `(band, frame)`; part of every model's specification.
 
     Raises:
-        ValueError: if windows do not fit symmetrically on frames or are not whole decimated samples, or a band lies beyond half the rate.
+        ValueError: if windows do not fit symmetrically on frames, are not whole decimated samples or flat all along, or a band lies beyond
+            half the rate.
     """
 
     rate: int = 4000
@@ -115,6 +116,8 @@ class FrontEnd:
             hop, rest = divmod(self.hop, bands.per_frame)
             if rest or (bands.window - hop) % 2 or bands.window < hop:
                 raise ValueError(f"a window of {bands.window} samples does not centre on {bands.per_frame} parts of a hop of {self.hop}")
+            if bands.every < 1 or not 0 <= bands.flat < 1:
+                raise ValueError(f"every {bands.every} must be 1 or more, and flat {bands.flat} lies in [0, 1)")
             if hop % bands.every or bands.window % bands.every:
                 raise ValueError(f"windows of {bands.window} samples every {hop} are not whole ones of every {bands.every}")
             if bands.centres_hz[-1] >= (PASSED if bands.every > 1 else 1) * self.rate / (2 * bands.every):

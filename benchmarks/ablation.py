@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments import RATE, kept, loxo, read, simulate
+from experiments import RATE, busy, kept, loxo, read, simulate
 
 from loxo.events import EVENT_LABELS
 from loxo.simulate import SceneSettings
@@ -43,8 +43,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "long windows of 256 ms": (bands("long", window=1024, every=2),),
     "floor of 10 s": ("front_end.floor_s=10",),
     "floor of 60 s": ("front_end.floor_s=60",),
-    "narrow": ("model.settings={channels: [16, 24, 32], joined: 64, hidden: 32, step_frames: 2}",),
-    "narrower": ("model.settings={channels: [16, 32, 48], joined: 96, hidden: 64, step_frames: 2}",),
+    "16, 24, 32 channels": ("model.settings={channels: [16, 24, 32], joined: 64, hidden: 32, step_frames: 2}",),
+    "16, 32, 48 channels": ("model.settings={channels: [16, 32, 48], joined: 96, hidden: 64, step_frames: 2}",),
     "windows of 15 s": ("data.window_s=15", "epochs=4"),
 }
 """Changes of `configs/crnn.yaml`; windows of half the length are twice as many."""
@@ -104,7 +104,7 @@ def main() -> None:
         known = load_backgrounds(options.backgrounds, RATE)
         for _ in write_clip_set(folder / "clips", options.scenes, SceneSettings(rate=RATE), known, seed=1, jobs=options.jobs):
             pass
-    simulate(folder / "test", range(9000, 9000 + TEST), 0.5)
+    simulate(folder / "test", range(9000, 9000 + TEST), busy(0.5))
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, _ in zip(options.arms, pool.map(partial(one, folder, options.epochs), options.arms), strict=True):
             print(f"{name}: done", flush=True)

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments import RATE, kept, loxo
+from experiments import RATE, kept, loxo, simulate
 
 from loxo.clips import read_clips
 from loxo.events import EVENT_LABELS
 from loxo.simulate import SceneSettings, scene
-from loxo.simulate.writing import write_recording
 
 RULE = "one_to_one"
 """By `overlap10` a detection that never ends would find everything."""
@@ -37,15 +36,10 @@ FOREST = SceneSettings(
 )
 
 
-def simulate(folder: Path, numbers: range) -> None:
-    """Recordings of the other forest, and their tables; the number is the seed."""
+def forest() -> SceneSettings:
+    """The other forest, over the noises of its village."""
     village = tuple(scene(np.random.default_rng([77, number]), VILLAGE)[0] for number in range(4))
-    settings = replace(FOREST, backgrounds=village, rumble_db=(-2.0, 14.0), gunshot_db=(-2.0, 16.0))
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        path = folder / f"other{number:04d}_20260101_000000.flac"
-        if not path.with_suffix(".selections.txt").is_file():
-            write_recording(path, settings, 1800.0, number)
+    return replace(FOREST, backgrounds=village, rumble_db=(-2.0, 14.0), gunshot_db=(-2.0, 16.0))
 
 
 def judge(folder: Path, model: str | Path, name: str) -> dict[str, Any]:
@@ -83,8 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("build/adaptation"))
     folder: Path = parser.parse_args().output
-    simulate(folder / "labelled", range(100, 100 + LABELLED))
-    simulate(folder / "test", range(500, 500 + TEST))
+    simulate(folder / "labelled", range(100, 100 + LABELLED), forest())
+    simulate(folder / "test", range(500, 500 + TEST), forest())
     if not (folder / "data" / "resampled.parquet").is_file():
         source = ("--tables", folder / "labelled", "--recordings", folder / "labelled", "--data", folder / "data")
         loxo("prepare", "all", *source, "--rate", RATE, "--test", 0, "--validation", 0.25, "--ratio", 1, "--seed", 0)

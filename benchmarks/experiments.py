@@ -15,11 +15,10 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from loxo.dataset import AudioDataset, WindowSettings
 from loxo.events import EVENT_LABELS
 from loxo.scoring import Scorer
 from loxo.simulate import SceneSettings
-from loxo.simulate.writing import write_recording
+from loxo.simulate.writing import write_recordings
 from loxo.storage import replacing
 
 RATE, CLIP_S = 4000, 20
@@ -84,18 +83,18 @@ def kept(path: Path, make: Callable[[], Any]) -> Any:
 # ---- data
 
 
-def simulate(folder: Path, numbers: Iterable[int], events_per_minute: float) -> None:
-    """Recordings `sim0001_...` of half an hour, and their tables; the number is the seed."""
+def simulate(folder: Path, numbers: range, settings: SceneSettings) -> None:
+    """Recordings `sim0001_...` of half an hour, and their tables, unless all are there; the number is the seed."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = SceneSettings(rate=RATE, seconds=60.0, rumbles_per_minute=events_per_minute, gunshots_per_minute=events_per_minute)
     paths = [folder / f"sim{number:04d}_20260101_000000.flac" for number in numbers]
-    missing = [path for path in paths if not path.with_suffix(".selections.txt").is_file()]
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        list(pool.map(_write, missing, [settings] * len(missing)))
+    if not all(path.with_suffix(".selections.txt").is_file() for path in paths):
+        for _ in write_recordings(paths, settings, 1800.0, seed=numbers.start, jobs=2):
+            pass
 
 
-def _write(path: Path, settings: SceneSettings) -> None:
-    write_recording(path, settings, 1800.0, int(path.name[3:7]))
+def busy(events_per_minute: float) -> SceneSettings:
+    """Soundscapes with as many rumbles, and as many shots."""
+    return SceneSettings(rate=RATE, seconds=60.0, rumbles_per_minute=events_per_minute, gunshots_per_minute=events_per_minute)
 
 
 def prepare(folder: Path) -> dict[str, Path]:
@@ -293,8 +292,8 @@ def main() -> None:
     parser.add_argument("--model-minutes", type=float, default=12.0, help="of one core, for each architecture")
     options = parser.parse_args()
     folder: Path = options.output
-    simulate(folder / "train", range(1000, 1000 + TRAIN), 0.4)
-    simulate(folder / "test", range(9000, 9000 + TEST), 0.5)
+    simulate(folder / "train", range(1000, 1000 + TRAIN), busy(0.4))
+    simulate(folder / "test", range(9000, 9000 + TEST), busy(0.5))
     sets = prepare(folder)
     runs = background_runs(folder, sets, options.background_minutes)
     # What was not asked first comes last: whether augmentation helps.

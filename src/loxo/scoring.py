@@ -3,17 +3,17 @@
     samples    |....block....|....block....|....block....|..|          as they are read
     log bands  |----------------------------------------------|        frames, each from the samples around it
     core             [ context |      core      | context ]            what is scored at a time
-    windows               [ c |  window  | c ]                         what the network sees at a time
+    windows               [ c |  window  | c ]                         what a network sees that takes a fixed number of frames
                                     [ c |  window  | c ]
 
 A frame's score depends on the frames within the network's context, and their floors on the half minute around those. Both are always
-given in full, as far as the recording goes, so a score does not depend on where blocks, cores or windows begin but for what a recurrent
-layer still remembers across its context: below 1e-3 at most seams, seldom up to 1e-2. At the ends of a recording nothing is invented: the
+given in full, as far as the recording goes, so a score does not depend on where blocks and cores begin but for what a recurrent layer
+still remembers across its context: below 1e-3 at most seams, seldom up to 1e-2. At the ends of a recording nothing is invented: the
 network sees what there is.
 
-A network that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the context. At the ends of a
-recording they are moved inwards, and only one that is shorter than a window is filled up, with zeros: how silence looks. Such a network
-may answer by the place in its window as well, so its scores depend on where windows lie.
+A network sees a core as a whole. One that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the
+context. At the ends of a recording they are moved inwards, and only one that is shorter than a window is filled up, with zeros: how silence
+looks. Such a network may answer by the place in its window as well, so its scores depend on where windows lie.
 
 Stages overlap: the calling thread reads, and `Scorer.threads` workers turn blocks into log bands and cores into scores, each task on one
 core of the processor with what fits its cache. NumPy, SciPy and ONNX Runtime let go of Python's lock while they compute. Results are taken
@@ -60,8 +60,6 @@ EDGE = np.float32(1e-6)
 """Scores nearer to 0 or 1 than this are alike: single precision hardly tells them apart."""
 CORE_FRAMES = 6000
 """Frames scored at a time (10 min): large against the context that is computed twice, small against memory."""
-WINDOW_FRAMES = 6000
-"""Frames of one row of a batch, without context: as many, so that context is computed once a core."""
 STAGES = ("read", "resample", "front end", "network", "post-processing", "write")
 """What the time of a run goes to."""
 
@@ -216,7 +214,7 @@ class Scorer:
         if fixed is not None and len(features) < fixed:
             features = np.pad(features, ((0, fixed - len(features)), (0, 0)))
         windows = []
-        for window in spans(core.size, WINDOW_FRAMES if fixed is None else fixed - 2 * context):
+        for window in spans(core.size, core.size if fixed is None else fixed - 2 * context):
             first = max(0, core.before + window.start - context)
             last = min(len(features), core.before + window.stop + context)
             if fixed is not None:

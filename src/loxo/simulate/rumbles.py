@@ -84,7 +84,7 @@ def uttered(rng: Rng, rate: int, *, close: bool) -> Array:
 
 
 def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float, *, steep: bool) -> Array:
-    """Fundamental `(sample,)` in Hz: a contour on a pitch, with jitter; up to half of the pitch wide, or twice where `steep`."""
+    """Fundamental `(sample,)` in Hz: a contour on a pitch, with jitter; up to half of the pitch wide; some `steep` ones, twice."""
     kind = str(rng.choice(list(CONTOURS), p=list(CONTOURS.values())))
     widest = 2.0 if steep and rng.random() < 0.3 else 0.5
     bend = rng.uniform(0.0, 0.06) if kind == "flat" else rng.uniform(0.08, widest)

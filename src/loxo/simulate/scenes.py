@@ -38,7 +38,7 @@ DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 OVERLAPPING = 0.35
 """Share of rumbles that begin during the one before, or during a roar, where the scene holds one."""
 EXCERPTS = 0.12
-"""Share of sounds that begin and end with an excerpt: recorders that a level sets off, and recordings composed of others, cut."""
+"""Share of sounds that are cut at both ends, as by recorders that a level sets off, and in recordings composed of others."""
 EXCERPT_EDGE_S = 0.005
 ENVELOPE_S = 0.04
 FADE_S = 2.0

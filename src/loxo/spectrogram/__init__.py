@@ -54,8 +54,9 @@ CHUNK = 60_000
 """Values that are transformed at a time: so many floats and their spectra stay in a core's cache."""
 PASSED = 0.78
 """Share of half the decimated rate up to which a low-pass filter changes nothing and what is folded back is 80 dB down."""
-STRETCH = 50
-"""Samples that a row of the filter's matrix product gives: more are more products by zero, fewer are more copies of what rows share."""
+STRETCH, STRETCHES = 50, 200
+"""Samples that a row of the filter's matrix product gives: more are more products by zero, fewer are more copies of what rows share; and
+rows at a time, which are copied, since they overlap, and stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,10 @@ class Bands:
     """Triangular bands on windows of `window` samples, `per_frame` windows a frame.
 
     Args:
-        every: how many samples of a window, low-passed, become one: what has only low bands needs few.
-        flat: share of a window that is not tapered.
         low_hz, high_hz: centres of the first band, and the limit for that of the last.
         step_hz: distance of centres below `knee_hz`; above it each centre is `ratio` times the one before.
+        every: how many samples of a window, low-passed, become one: what has only low bands needs few.
+        flat: share of a window that is not tapered.
     """
 
     window: int
@@ -244,13 +245,12 @@ def _decimated(samples: Array, bands: Bands) -> Array:
     """Every `bands.every`-th sample behind the low-pass filter, the first and the last where the filter lies wholly in `samples`."""
     table = decimation_table(bands)
     n_out = max(0, (len(samples) - bands.n_taps) // bands.every + 1)
-    n_rows = ceil_div(n_out, STRETCH)
-    missing = (n_rows - 1) * STRETCH * bands.every + len(table) - len(samples)
-    rows = sliding_window_view(np.pad(samples, (0, max(0, missing))), len(table))[:: STRETCH * bands.every]
+    n_rows, step = ceil_div(n_out, STRETCH), STRETCH * bands.every
+    missing = (n_rows - 1) * step + len(table) - len(samples)
+    rows = sliding_window_view(np.pad(samples, (0, max(0, missing))), len(table))[::step][:n_rows]
     out = np.empty((n_rows, STRETCH), np.float32)
-    size = max(1, CHUNK // len(table))
-    for start in range(0, n_rows, size):  # in a cache: rows that overlap are copied
-        np.matmul(rows[start : min(n_rows, start + size)], table, out=out[start : start + size])
+    for start in range(0, n_rows, STRETCHES):
+        np.matmul(rows[start : start + STRETCHES], table, out=out[start : start + STRETCHES])
     return out.reshape(-1)[:n_out]
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from loxo.spectrogram import SILENCE, STRETCH, Bands, FrontEnd, band_tables, decimation_table
+from loxo.spectrogram import SILENCE, Bands, FrontEnd, band_tables, decimation_table
 from loxo.timeline import ceil_div
 
 __all__ = ["TorchSpectrogram"]
@@ -54,10 +54,10 @@ class TorchSpectrogram(nn.Module):
         """Every `bands.every`-th sample `(batch, sample)` behind the low-pass filter, as far as it lies wholly in `samples`."""
         bands: Bands = getattr(self.front_end, name)
         table: torch.Tensor = getattr(self, f"{name}_decimation")
+        step = table.shape[1] * bands.every
         n_out = (samples.shape[1] - bands.n_taps) // bands.every + 1
-        n_rows = ceil_div(n_out, STRETCH)
-        missing = (n_rows - 1) * STRETCH * bands.every + len(table) - samples.shape[1]
-        rows = functional.pad(samples, (0, max(0, missing))).unfold(1, len(table), STRETCH * bands.every)[:, :n_rows]
+        missing = (ceil_div(n_out, table.shape[1]) - 1) * step + len(table) - samples.shape[1]
+        rows = functional.pad(samples, (0, max(0, missing))).unfold(1, len(table), step)
         return (rows @ table).flatten(1)[:, :n_out]
 
     def subtract_floor(self, log_power: torch.Tensor) -> torch.Tensor:

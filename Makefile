@@ -41,6 +41,7 @@ check: $(DEV) ## lint, format and types
 
 bench: $(DEV) ## measure the speed and memory of detection, and what cutting clips costs
 	$(BIN)/python benchmarks/detection.py
+	$(BIN)/python benchmarks/front_end.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/preparation.py
 

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -94,6 +94,31 @@ def write_recording(path: Path, hours: float) -> None:
             out.write(np.clip(gain * samples, -1, 1))
 
 
+def write_minutes(folder: Path, count: int) -> None:
+    """As many recordings of the same minute."""
+    piece = folder / "piece.wav"
+    write_recording(piece, PIECE_S / 3600)
+    samples, _ = soundfile.read(piece, dtype="int16", frames=60 * RATE)
+    piece.unlink()
+    for number in range(count):
+        soundfile.write(folder / f"minute{number:04d}.wav", samples, RATE, subtype="PCM_16")
+
+
+def write_hour(path: Path, rate: int) -> None:
+    """An hour at a rate, in the format that the name says; its samples are left out or repeated, not resampled."""
+    hour = path.with_name("hour.wav")
+    write_recording(hour, 1)
+    samples, _ = soundfile.read(hour, dtype="int16")
+    hour.unlink()
+    soundfile.write(path, samples[::2] if rate < RATE else np.repeat(samples, rate // RATE), rate)
+
+
+def elsewhere(write: Callable[..., None], *arguments: object) -> None:
+    """In a process of its own: what this one holds when it starts another would count as the other's peak."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        other.submit(write, *arguments).result()
+
+
 def command(way: str, recordings: Path, output: Path) -> list[str]:
     """The process that takes a way."""
     if way in PARTS:
@@ -123,9 +148,7 @@ def summary(runs: list[Run], share: float) -> Run:
 def compare(folder: Path, hours: float, ways: Sequence[str], turns: int) -> dict[str, Run]:
     """Take each way in turn, several times over; print a table."""
     recording = folder / f"day_{hours:g}h.wav"
-    # Elsewhere: what this process holds when it starts another one would count as the other's peak.
-    with ProcessPoolExecutor(1, get_context("spawn")) as other:
-        other.submit(write_recording, recording, hours).result()
+    elsewhere(write_recording, recording, hours)
     runs: dict[str, list[Run]] = {way: [] for way in ways}
     for _ in range(turns):
         for way in ways:
@@ -146,10 +169,7 @@ def many_files(folder: Path, count: int) -> dict[str, Run]:
     """`loxo detect` on one minute, and on many files of a minute; and `loxo --help`."""
     minutes = folder / "minutes"
     minutes.mkdir()
-    write_recording(folder / "piece.wav", PIECE_S / 3600)
-    samples, _ = soundfile.read(folder / "piece.wav", dtype="int16", frames=60 * RATE)
-    for number in range(count):
-        soundfile.write(minutes / f"minute{number:04d}.wav", samples, RATE, subtype="PCM_16")
+    elsewhere(write_minutes, minutes, count)
     found = {
         "loxo --help": measure([sys.executable, "-m", "loxo.cli", "--help"]),
         "one minute": measure(command("detect", minutes / "minute0000.wav", folder / "one")),
@@ -162,13 +182,10 @@ def many_files(folder: Path, count: int) -> dict[str, Run]:
 
 def inputs(folder: Path) -> dict[str, Run]:
     """An hour of `loxo detect` on other rates and formats."""
-    write_recording(folder / "hour.wav", 1)
-    samples, _ = soundfile.read(folder / "hour.wav", dtype="int16")
     found = {}
     for rate, suffix in ((RATE, "flac"), (RATE, "mp3"), (4000, "wav"), (48000, "wav")):
         path = folder / f"hour_{rate}.{suffix}"
-        kept = samples[::2] if rate < RATE else np.repeat(samples, rate // RATE)
-        soundfile.write(path, kept, rate)
+        elsewhere(write_hour, path, rate)
         run = found[f"{rate} Hz {suffix}"] = measure(command("detect", path, folder / "inputs"))
         path.unlink()
         print(f"an hour of {rate} Hz {suffix}: {run['wall_s']:.2f} s, processor {run['cpu_s']:.2f} s, {run['peak_mb']:.0f} MB", flush=True)
@@ -192,7 +209,7 @@ def _lines(path: Path) -> list[str]:
 def main() -> None:
     """Print tables, and write JSON of all at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hours", type=float, nargs="+", default=[1, 24])
+    parser.add_argument("--hours", type=float, nargs="*", default=[1, 24])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--ways", nargs="+", choices=["detect", "one thread", *PARTS], default=["detect", "one thread", *PARTS])
     parser.add_argument("--scaling", type=float, nargs="*", default=[1, 6, 24, 72])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from loxo.checkpoints import Decision
-from loxo.detection import BAND_SHARE, detect, drop_short, frequency_extent, hysteresis, merge_gaps, smooth
+from loxo.detection import BAND_SHARE, detect, drop_short, frequency_extent, hysteresis, merge_gaps, smooth, stretches
 from loxo.events import EVENT_LABELS, Detection, overlap_s
 from loxo.scoring import Scores
 from loxo.spectrogram import FrontEnd
@@ -203,6 +203,33 @@ def test_the_whole_is_the_steps_one_after_another(scores: Scores, decision: Deci
         expected = [(first / 10, max(smoothed[first:last])) for first, last in runs]
         found = detect(scores, FRONT_END, EVENT_LABELS, dict.fromkeys(EVENT_LABELS, decision))
         assert [(item.start_s, item.score) for item in found if item.label == label] == expected
+
+
+@given(scored(), st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, DECISIONS)), st.lists(st.integers(1, 20), min_size=1))
+def test_what_is_decided_stretch_by_stretch_is_what_the_whole_gives(
+    scores: Scores, decisions: dict[str, Decision], sizes: list[int]
+) -> None:
+    cores, rest = [], scores
+    for size in cycle(sizes):
+        core, rest = rest.split(min(rest.start + size, len(scores.values)))
+        cores.append(core)
+        if not len(rest.values):
+            break
+    cut = list(stretches(cores, EVENT_LABELS, decisions))
+    assert [found for stretch in cut for found in detect(stretch, FRONT_END, EVENT_LABELS, decisions)] == detect(
+        scores, FRONT_END, EVENT_LABELS, decisions
+    )
+    assert cut[-1].duration_s == scores.duration_s
+    np.testing.assert_array_equal(np.concatenate([stretch.values for stretch in cut]), scores.values)
+
+
+def test_a_stretch_ends_in_each_long_silence() -> None:
+    decision = Decision(0.5, release=0.5, smoothing_s=0.0, merge_gap_s=0.2)
+    whole = scores_of([0, 1, 0, 0, 1, *[0.2] * 20, 1, *[0.2] * 9])
+    first, rest = whole.split(2)
+    second, third = rest.split(20)
+    ends = [stretch.start + len(stretch.values) for stretch in stretches([first, second, third], ("Rumble",), {"Rumble": decision})]
+    assert ends == [17, 32, 35]
 
 
 def scores_of(values: list[float], n_samples: int | None = None) -> Scores:

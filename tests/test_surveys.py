@@ -117,9 +117,9 @@ class Counting(Scorer):
 
     calls = 0
 
-    def score(self, blocks: Iterable[NDArray[np.float32]], *, keep_above: float = 0.1, profile: Profile | None = None) -> Scores:
+    def stream(self, blocks: Iterable[NDArray[np.float32]], *, keep_above: float = 0.1, profile: Profile | None = None) -> Iterator[Scores]:
         self.calls += 1
-        return super().score(blocks, keep_above=keep_above, profile=profile)
+        return super().stream(blocks, keep_above=keep_above, profile=profile)
 
 
 @pytest.fixture

@@ -8,18 +8,18 @@ spectrogram rises above the floor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loxo.checkpoints import Decision
 from loxo.events import Detection
-from loxo.scoring import Scores
+from loxo.scoring import Scores, joined
 from loxo.spectrogram import FrontEnd
 from loxo.timeline import FrameGrid
 
-__all__ = ["decide", "detect", "drop_short", "frequency_extent", "hysteresis", "merge_gaps", "peaks_of", "smooth"]
+__all__ = ["decide", "detect", "drop_short", "frequency_extent", "hysteresis", "merge_gaps", "peaks_of", "smooth", "stretches"]
 
 Runs = NDArray[np.int64]
 """Runs of frames `(run, 2)`: first frame, and the one after the last."""
@@ -90,14 +90,39 @@ def peaks_of(scores: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
     return peaks
 
 
+def stretches(cores: Iterable[Scores], labels: tuple[str, ...], decisions: Mapping[str, Decision]) -> Iterator[Scores]:
+    """Scores that come core by core, cut anew where no detection can lie: those of each stretch are those of the whole recording there.
+
+    That is in the middle of a silence so long that neither smoothing nor merging reaches across it.
+    """
+    levels = np.array([decisions[label].release * decisions[label].threshold for label in labels], np.float32)
+    held: list[Scores] = []
+    last_loud = -1
+    for core in cores:
+        held.append(core)
+        reach = 1 + sum(
+            core.grid.frames(max(getattr(decisions[label], each) for label in labels)) for each in ("smoothing_s", "merge_gap_s")
+        )
+        loud = core.start + np.flatnonzero((core.values >= levels).any(axis=1))
+        edges = np.concatenate(([max(last_loud, held[0].start - 1)], loud, [core.start + len(core.values)]))
+        silent = np.flatnonzero(np.diff(edges) > 2 * reach)
+        if len(silent):
+            done, rest = joined(held).split(int(edges[silent[-1] + 1]) - reach)
+            held = [rest]
+            yield done
+        last_loud = int(edges[-2])
+    yield joined(held)
+
+
 def detect(scores: Scores, front_end: FrontEnd, labels: tuple[str, ...], decisions: Mapping[str, Decision]) -> list[Detection]:
-    """Detections of one recording, in order of time."""
+    """Detections of a recording, or of a stretch of it, in order of time."""
     found = []
     for column, label in enumerate(labels):
         runs, peaks = decide(scores.values[:, column], scores.grid, decisions[label])
         for (first, last), peak in zip(runs.tolist(), peaks.tolist(), strict=True):
-            start_s, end_s = scores.grid.start_s(first), min(scores.grid.start_s(last), scores.duration_s)
-            low_hz, high_hz = _band(scores, front_end, decisions[label], first, last)
+            start, stop = scores.start + first, scores.start + last
+            start_s, end_s = scores.grid.start_s(start), min(scores.grid.start_s(stop), scores.duration_s)
+            low_hz, high_hz = _band(scores, front_end, decisions[label], start, stop)
             found.append(Detection(label, start_s, end_s, low_hz, high_hz, peak))
     return sorted(found, key=lambda detection: (detection.start_s, detection.label))
 

@@ -30,10 +30,10 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
@@ -48,7 +48,7 @@ from loxo.checkpoints import ModelError, ModelSpec, load_spec
 from loxo.spectrogram import FrontEnd, log_bands, subtract_floor
 from loxo.timeline import FrameGrid, Span, spans
 
-__all__ = ["STAGES", "Profile", "Scorer", "Scores", "ahead", "calibrated", "feature_cores", "stream_log_bands"]
+__all__ = ["STAGES", "Profile", "Scorer", "Scores", "ahead", "calibrated", "feature_cores", "joined", "stream_log_bands"]
 
 Array = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -120,12 +120,13 @@ def ahead(pool: Executor | None, function: Callable[[Item], Result], items: Iter
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All scores of a recording.
+    """Scores of a recording, or of a stretch of it.
 
     Args:
         values: `(frame, class)` in [0, 1].
-        feature_frames: the frames `(kept,)`, in order, of which `features` `(kept, band)` were kept.
-        n_samples: samples that were read, at the model's rate.
+        feature_frames: the frames of the recording `(kept,)`, in order, of which `features` `(kept, band)` were kept.
+        n_samples: samples of the recording up to the end of the stretch, at the model's rate.
+        start: first frame of the stretch.
     """
 
     grid: FrameGrid
@@ -133,11 +134,38 @@ class Scores:
     feature_frames: NDArray[np.int64]
     features: NDArray[np.float16]
     n_samples: int
+    start: int = 0
 
     @property
     def duration_s(self) -> float:
-        """Length of what was scored."""
+        """Length of the recording up to the end of the stretch."""
         return self.n_samples / self.grid.rate
+
+    def split(self, frame: int) -> tuple[Scores, Scores]:
+        """What lies before a frame of the recording, and what lies from it on."""
+        size, kept = frame - self.start, int(np.searchsorted(self.feature_frames, frame))
+        before = Scores(
+            self.grid,
+            self.values[:size],
+            self.feature_frames[:kept],
+            self.features[:kept],
+            min(frame * self.grid.hop, self.n_samples),
+            self.start,
+        )
+        after = Scores(self.grid, self.values[size:], self.feature_frames[kept:], self.features[kept:], self.n_samples, frame)
+        return before, after
+
+
+def joined(stretches: Sequence[Scores]) -> Scores:
+    """Stretches that follow each other as one."""
+    values, frames, features = zip(*((each.values, each.feature_frames, each.features) for each in stretches), strict=True)
+    return replace(
+        stretches[0],
+        values=np.concatenate(values),
+        feature_frames=np.concatenate(frames),
+        features=np.concatenate(features),
+        n_samples=stretches[-1].n_samples,
+    )
 
 
 class Scorer:
@@ -175,11 +203,19 @@ class Scorer:
         return str(self.session.get_providers()[0]).removesuffix("ExecutionProvider")
 
     def score(self, blocks: Iterable[Array], *, keep_above: float = 0.1, profile: Profile | None = None) -> Scores:
-        """Score a recording of consecutive blocks `(sample,)` at the model's rate; features are kept where a score exceeds `keep_above`."""
+        """All scores of a recording, as `stream` gives them core by core."""
+        return joined(list(self.stream(blocks, keep_above=keep_above, profile=profile)))
+
+    def stream(self, blocks: Iterable[Array], *, keep_above: float = 0.1, profile: Profile | None = None) -> Iterator[Scores]:
+        """Scores of the consecutive cores of a recording, at least of one.
+
+        Args:
+            blocks: `(sample,)` at the model's rate, one after another.
+            keep_above: features are kept where a score exceeds this.
+        """
         front_end = self.spec.front_end
         account = Profile() if profile is None else profile
         counter = _Counter(blocks)
-        values, frames, features = [], [], []
 
         def bands(padded: Array) -> Array:
             with account.stage("front end"):
@@ -189,23 +225,22 @@ class Scorer:
         log_power = ahead(self.pool, bands, _whole_frames(counter, front_end), 2 * self.threads)
         around = self.spec.window_frames or self.spec.context_frames  # a short last core lies in a whole window, too
         cores = _power_cores(log_power, front_end, around)
-        for scores, kept, kept_features in ahead(self.pool, partial(self._core, keep_above, account), cores, self.threads + 1):
-            values.append(scores)
-            frames.append(kept)
-            features.append(kept_features)
-        if not values:
-            values, frames = [np.zeros((0, len(self.spec.labels)), np.float32)], [np.zeros(0, np.int64)]
-            features = [np.zeros((0, front_end.n_bands), np.float16)]
-        return Scores(front_end.grid, np.concatenate(values), np.concatenate(frames), np.concatenate(features), counter.n_samples)
+        stop = 0
+        for start, values, kept, features in ahead(self.pool, partial(self._core, keep_above, account), cores, self.threads + 1):
+            stop = start + len(values)
+            yield Scores(front_end.grid, values, kept, features, min(stop * front_end.hop, counter.n_samples), start)
+        if stop == 0:
+            none = np.zeros((0, len(self.spec.labels)), np.float32), np.zeros(0, np.int64), np.zeros((0, front_end.n_bands), np.float16)
+            yield Scores(front_end.grid, *none, 0)
 
-    def _core(self, keep_above: float, account: Profile, core: _PowerCore) -> tuple[Array, NDArray[np.int64], NDArray[np.float16]]:
-        """Scores `(frame, class)` of a core, its frames that may belong to a detection, and their features."""
+    def _core(self, keep_above: float, account: Profile, core: _PowerCore) -> tuple[int, Array, NDArray[np.int64], NDArray[np.float16]]:
+        """First frame and scores `(frame, class)` of a core, its frames that may belong to a detection, and their features."""
         with account.stage("front end"):
             features = core.features(self.spec.front_end)
         with account.stage("network"):
             scores = self._network(features, core.span)
         kept = np.flatnonzero(scores.max(axis=1) > keep_above)
-        return scores, core.start + kept, features[core.span.before + kept].astype(np.float16)
+        return core.start, scores, core.start + kept, features[core.span.before + kept].astype(np.float16)
 
     def _network(self, features: Array, core: Span) -> Array:
         """Scores `(frame, class)` of the core of features `(frame, band)`; windows of equal shape run as one batch."""

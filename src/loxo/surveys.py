@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from loxo.annotations import AUDACITY_SUFFIX, detections_frame, distinct_stems, write_audacity, write_csv, write_parquet, write_raven
 from loxo.checkpoints import Decision, model_hash
-from loxo.detection import detect
+from loxo.detection import detect, stretches
 from loxo.events import Detection
 from loxo.recordings import Damage, Recording, SampleCheck, open_recording
 from loxo.scoring import Profile, Scorer, ahead
@@ -145,9 +145,13 @@ class Survey:
             recording = open_recording(path, self.settings.timezone)
             check = SampleCheck()
             keep_above = min(decision.release * decision.threshold for decision in self.settings.decisions.values())
-            scores = self.scorer.score(self._blocks(recording, check), keep_above=keep_above, profile=self.profile)
-            with self.profile.stage("post-processing"):
-                found = detect(scores, self.scorer.spec.front_end, self.scorer.spec.labels, self.settings.decisions)
+            spec, decisions = self.scorer.spec, self.settings.decisions
+            found, duration_s = [], 0.0
+            cores = self.scorer.stream(self._blocks(recording, check), keep_above=keep_above, profile=self.profile)
+            for scores in stretches(cores, spec.labels, decisions):
+                with self.profile.stage("post-processing"):
+                    found += detect(scores, spec.front_end, spec.labels, decisions)
+                duration_s = scores.duration_s
             with self.profile.stage("write"):
                 self._write(path, name, found)
             if self.draw is not None:
@@ -158,7 +162,7 @@ class Survey:
         damage = tuple(map(_described, (*recording.header_damage, *check.damage())))
         start = recording.start_time.isoformat() if recording.start_time else None
         table = f"{name}{ENDINGS['raven']}" if "raven" in self.settings.formats else ""
-        return Outcome(path.as_posix(), key, table, round(scores.duration_s, 6), start, tuple(found), damage)
+        return Outcome(path.as_posix(), key, table, round(duration_s, 6), start, tuple(found), damage)
 
     def _blocks(self, recording: Recording, check: SampleCheck) -> Iterator[NDArray[np.float32]]:
         rate = self.scorer.spec.front_end.rate

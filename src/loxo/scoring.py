@@ -7,8 +7,8 @@
                                     [ c |  window  | c ]
 
 A frame's score depends on the frames within the network's context, and their floors on the half minute around those. Both are always
-given in full, as far as the recording goes, so a score does not depend on where blocks and cores begin but for what a recurrent layer
-still remembers across its context: below 1e-3 at most seams, seldom up to 1e-2. At the ends of a recording nothing is invented: the
+given in full, as far as the recording goes, so a score does not depend on where blocks and cores begin (but for what a recurrent layer
+still remembers across its context: below 1e-3 at most seams, seldom up to 1e-2). At the ends of a recording nothing is invented: the
 network sees what there is.
 
 A network sees a core as a whole. One that takes a fixed number of frames (`ModelSpec.window_frames`) sees windows that overlap by the

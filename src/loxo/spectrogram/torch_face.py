@@ -56,9 +56,12 @@ class TorchSpectrogram(nn.Module):
         table: torch.Tensor = getattr(self, f"{name}_decimation")
         step = table.shape[1] * bands.every
         n_out = (samples.shape[1] - bands.n_taps) // bands.every + 1
-        missing = (ceil_div(n_out, table.shape[1]) - 1) * step + len(table) - samples.shape[1]
-        rows = functional.pad(samples, (0, max(0, missing))).unfold(1, len(table), step)
-        return (rows @ table).flatten(1)[:, :n_out]
+        n_rows = ceil_div(n_out, table.shape[1])
+        missing = (n_rows + 1) * step - samples.shape[1]
+        padded = functional.pad(samples, (0, max(0, missing)))[:, : (n_rows + 1) * step]
+        rows = torch.unflatten(padded, 1, (n_rows + 1, step))
+        out = rows[:, :-1] @ table[:step] + rows[:, 1:, : len(table) - step] @ table[step:]
+        return out.flatten(1)[:, :n_out]
 
     def subtract_floor(self, log_power: torch.Tensor) -> torch.Tensor:
         heard = log_power > np.log10(SILENCE) + 0.01

@@ -165,6 +165,23 @@ def compare(folder: Path, hours: float, ways: Sequence[str], turns: int) -> dict
     return found
 
 
+def draw(scaling: dict[float, Run], path: Path) -> None:
+    """Seconds and memory against length, with the line that fits the seconds."""
+    from matplotlib.figure import Figure
+
+    hours = np.array(list(scaling))
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    for axes, (key, what) in zip(figure.subplots(1, 2), (("wall_s", "seconds"), ("peak_mb", "peak memory, MB")), strict=True):
+        found = np.array([run[key] for run in scaling.values()])
+        axes.plot(hours, found, "o")
+        if key == "wall_s":
+            slope, offset = np.polyfit(hours, found, 1)
+            axes.plot(hours, offset + slope * hours, label=f"{offset:.1f} s + {slope:.2f} s an hour")
+            axes.legend()
+        axes.set(xlabel="hours of audio", ylabel=what, ylim=(0, None))
+    figure.savefig(path, dpi=120)
+
+
 def many_files(folder: Path, count: int) -> dict[str, Run]:
     """`loxo detect` on one minute, and on many files of a minute; and `loxo --help`."""
     minutes = folder / "minutes"
@@ -176,6 +193,20 @@ def many_files(folder: Path, count: int) -> dict[str, Run]:
         f"{count} files of a minute": measure(command("detect", minutes, folder / "many")),
     }
     for name, run in found.items():
+        print(f"{name}: {run['wall_s']:.2f} s, processor {run['cpu_s']:.2f} s, {run['peak_mb']:.0f} MB", flush=True)
+    return found
+
+
+def side_by_side(folder: Path, hours: int) -> dict[str, Run]:
+    """`loxo detect` on so many hours in one recording, and in recordings of an hour."""
+    whole, cut = folder / "whole.wav", folder / "cut"
+    cut.mkdir()
+    elsewhere(write_recording, whole, hours)
+    for number in range(hours):
+        elsewhere(write_recording, cut / f"hour{number}.wav", 1)
+    found = {}
+    for name, path in ((f"{hours} h in one recording", whole), (f"{hours} h in recordings of an hour", cut)):
+        run = found[name] = measure(command("detect", path, folder / "hours"))
         print(f"{name}: {run['wall_s']:.2f} s, processor {run['cpu_s']:.2f} s, {run['peak_mb']:.0f} MB", flush=True)
     return found
 
@@ -214,15 +245,20 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=["detect", "one thread", *PARTS], default=["detect", "one thread", *PARTS])
     parser.add_argument("--scaling", type=float, nargs="*", default=[1, 6, 24, 72])
     parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--draw", type=Path, metavar="PNG", help="draw how seconds and memory grow with length")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, object] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results["ways"] = {hours: compare(folder, hours, options.ways, options.turns) for hours in options.hours}
-        results["scaling"] = {hours: compare(folder, hours, ["detect"], 1) for hours in options.scaling}
+        scaling = {hours: compare(folder, hours, ["detect"], 1)["detect"] for hours in options.scaling}
+        results["scaling"] = scaling
+        if options.draw is not None:
+            draw(scaling, options.draw)
         if options.files:
             results["files"] = many_files(folder, options.files)
+            results["side by side"] = side_by_side(folder, 8)
             results["inputs"] = inputs(folder)
     text = json.dumps(results, indent=2)
     if options.json is None:

@@ -178,7 +178,7 @@ def draw(scaling: dict[float, Run], path: Path) -> None:
             slope, offset = np.polyfit(hours, found, 1)
             axes.plot(hours, offset + slope * hours, label=f"{offset:.1f} s + {slope:.2f} s an hour")
             axes.legend()
-        axes.set(xlabel="hours of audio", ylabel=what, ylim=(0, None))
+        axes.set(xlabel="hours of audio", ylabel=what, ylim=(0, 1.2 * found.max()))
     figure.savefig(path, dpi=120)
 
 
@@ -252,7 +252,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results["ways"] = {hours: compare(folder, hours, options.ways, options.turns) for hours in options.hours}
-        scaling = {hours: compare(folder, hours, ["detect"], 1)["detect"] for hours in options.scaling}
+        scaling = {hours: compare(folder, hours, ["detect"], options.turns)["detect"] for hours in options.scaling}
         results["scaling"] = scaling
         if options.draw is not None:
             draw(scaling, options.draw)

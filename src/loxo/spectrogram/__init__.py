@@ -55,7 +55,8 @@ CHUNK = 60_000
 PASSED = 0.78
 """Share of half the decimated rate up to which a low-pass filter changes nothing and what is folded back is 80 dB down."""
 STRETCH = 32
-"""Samples that a row of the filter's matrix product gives: more are more products by zero, fewer are smaller matrices."""
+"""Samples that a row of the filter's matrix product gives: more are more products by zero, fewer are smaller matrices. A filter is
+no longer than that many decimated samples, so it reaches into one further row at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ BACKGROUNDS ?=
 comma := ,
 space := $(subst ,, )
 # Learning from false alarms: what the first training is told otherwise in the second.
-HARD := --set start=runs/crnn/model --set data.clips=data/hard/resampled.parquet --set epochs=2 --set optimiser.learning_rate=5e-4 --set output=runs/crnn-hard
+HARD := --set start=runs/tcn/model --set data.clips=data/hard/resampled.parquet --set epochs=3 --set optimiser.learning_rate=1e-3 --set output=runs/tcn-hard
 BEDS = data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]
 
 # -qq leaves pip its errors. Modules are compiled when they are first imported: compiling all would be a third of the set-up.
@@ -45,16 +45,16 @@ bench: $(DEV) ## measure the speed and memory of detection, and what cutting cli
 	$(BIN)/python benchmarks/preparation.py
 
 model: $(DEV) ## train the packaged model anew: in scenes, then beside its own false alarms; thresholds for 5 false alarms an hour
-	$(BIN)/loxo train --config configs/crnn.yaml --resume --set '$(BEDS)'
-	$(BIN)/loxo simulate --output data/soundscapes --recordings 20 --hours 1 --events-per-hour 2 --seed 3000 $(addprefix --background ,$(BACKGROUNDS))
-	$(BIN)/loxo detect data/soundscapes --output data/soundscapes-detections --model runs/crnn/model --threshold Rumble=0.1 --threshold Gunshot=0.1
+	$(BIN)/loxo train --config configs/tcn.yaml --resume --set '$(BEDS)'
+	$(BIN)/loxo simulate --output data/soundscapes --recordings 20 --hours 1 --events-per-hour 2 --seed 3000 --jobs 2 $(addprefix --background ,$(BACKGROUNDS))
+	$(BIN)/loxo detect data/soundscapes --output data/soundscapes-detections --model runs/tcn/model --threshold Rumble=0.1 --threshold Gunshot=0.1
 	$(BIN)/loxo prepare table --data data/hard --tables data/soundscapes --recordings data/soundscapes
 	$(BIN)/loxo prepare background --data data/hard --from data/soundscapes-detections --ratio 10 --hard-share 1 --clip-length 30
 	$(BIN)/loxo prepare clips --data data/hard --clip-length 30
 	$(BIN)/loxo prepare resample --data data/hard --rate 4000
-	$(BIN)/loxo train --config configs/crnn.yaml --resume --set '$(BEDS)' $(HARD)
-	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000
-	$(BIN)/loxo calibrate runs/crnn-hard/model --recordings data/calibration --truth data/calibration --false-positives-per-hour 5
+	$(BIN)/loxo train --config configs/tcn.yaml --resume --set '$(BEDS)' $(HARD)
+	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000 --jobs 2
+	$(BIN)/loxo calibrate runs/tcn-hard/model --recordings data/calibration --truth data/calibration --false-positives-per-hour 5
 
 $(CORE): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loxo needs Python 3.11 or later: make PYTHON=python3.11")'

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from loxo.simulate.engines import aircraft, generator, saw, vehicle
 from loxo.simulate.signals import Array, Rng
 from loxo.simulate.thumps import chest_beats, drumming, knock
-from loxo.simulate.voices import bark, bird, frog, insects, people, roar, trumpet
+from loxo.simulate.voices import bark, bird, blow, frog, insects, people, roar, trumpet
 from loxo.simulate.weather import branch_snap, rain, thunder, tree_fall, wind_gust
 
 __all__ = ["LOOKALIKES"]
@@ -18,6 +18,7 @@ __all__ = ["LOOKALIKES"]
 LOOKALIKES: dict[str, tuple[Callable[[Rng, int], Array], float]] = {
     "Roar": (roar, 2.2),
     "Trumpet": (trumpet, 2.0),
+    "Blow": (blow, 0.8),
     "Bark": (bark, 1.6),
     "Knock": (knock, 1.4),
     "Branch": (branch_snap, 1.3),

@@ -37,8 +37,12 @@ DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 """How far below its peak a sound is still marked: at the faintest and at the loudest."""
 OVERLAPPING = 0.35
 """Share of rumbles that begin during the one before, or during a roar, where the scene holds one."""
-EXCERPTS = 0.12
+EXCERPTS = 0.2
 """Share of sounds that are cut at both ends, as by recorders that a level sets off, and in recordings composed of others."""
+CUT_SHORT, CUT_TAILS = 0.4, 0.15
+"""Share of excerpts of which only a part is left: of calls one that holds their loudest moment, of shots one with their onset."""
+PART_S = 0.25
+"""The shortest part that is left."""
 EXCERPT_EDGE_S = 0.005
 ENVELOPE_S = 0.04
 FADE_S = 2.0
@@ -145,7 +149,7 @@ def _place(
     snr_db = rng.uniform(*snr_range)
     sound = maker(rng, rate)
     if rng.random() < EXCERPTS:
-        sound = _excerpt(rng, sound, rate)
+        sound = _excerpt(rng, sound, rate, shot=label == "Gunshot")
     if margin:
         sound = _fitted(sound, n - 2 * margin, rate)
     at = _start(rng, n, len(sound), margin)
@@ -175,14 +179,28 @@ def _start(rng: Rng, n: int, sound_n: int, margin: int) -> int:
     return int(rng.integers(first, last + 1))
 
 
-def _excerpt(rng: Rng, sound: Array, rate: int) -> Array:
-    """The body of a sound and the noise of the place where it was recorded, cut off at either side."""
+def _excerpt(rng: Rng, sound: Array, rate: int, *, shot: bool) -> Array:
+    """The body of a sound, or a part of it, and the noise of the place where it was recorded, cut off at either side."""
     first, last = _extent(sound, rate, float(rng.uniform(18, 40)))
+    if rng.random() < (CUT_TAILS if shot else CUT_SHORT):
+        first, last = _part(rng, sound, (first, last), rate, onset=shot)
     body = sound[max(0, first - samples_at(rng.uniform(0, 0.1), rate)) : last]
     slope_db = rng.uniform(-8, 2)
     own = normed(coloured_noise(rng, len(body), rate, lambda f: slope_db * np.log2(np.maximum(f, 20) / 100)))
     excerpt: Array = (body + own * body.std() * 10 ** (rng.uniform(-40, -10) / 20)) * tapered(len(body), rate, EXCERPT_EDGE_S)
     return excerpt
+
+
+def _part(rng: Rng, sound: Array, extent: tuple[int, int], rate: int, *, onset: bool) -> tuple[int, int]:
+    """A part of a sound's extent, of any length from `PART_S` on, that holds its loudest moment and, if asked for, its onset."""
+    first, last = extent
+    loudest_first, loudest_last = (min(max(edge, first), last) for edge in _extent(sound, rate, 0.1))
+    shortest = min(last - first, samples_at(PART_S, rate))
+    n = max(loudest_last - loudest_first, round(log_uniform(rng, shortest, last - first)))
+    if onset:
+        return first, min(last, max(loudest_last, first + n))
+    start = int(rng.integers(max(first, loudest_last - n), min(loudest_first, last - n) + 1))
+    return start, start + n
 
 
 def _fitted(sound: Array, n: int, rate: int) -> Array:

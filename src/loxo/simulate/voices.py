@@ -2,6 +2,7 @@
 
 - Roars: 0.5-4 s, harmonics of 60-500 Hz that break into noise and subharmonics (deterministic chaos) from one part to the next, with an
   abrupt start and end, after Stoeger et al. 2011.
+- Blows: an elephant's breath, 0.3-2.5 s of noise without a pitch that sets in at once and holds, under a tract of a few resonances.
 - Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato.
 - Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in rows, after Yin and McCowan 2004; baboons and bushbuck alike.
 - Frogs: trains of tonal pulses; insects: trills in a narrow band above 1 kHz; birds: hoots and whistles.
@@ -31,7 +32,7 @@ from loxo.simulate.signals import (
 )
 from loxo.timeline import samples_at, seconds_at, times_s
 
-__all__ = ["bark", "bird", "frog", "insects", "people", "roar", "trumpet"]
+__all__ = ["bark", "bird", "blow", "frog", "insects", "people", "roar", "trumpet"]
 
 
 def _call(rng: Rng, f0: Array, rate: int, *, noise: float, tract: tuple[float, float]) -> Array:
@@ -68,6 +69,20 @@ def roar(rng: Rng, rate: int) -> Array:
     call = (share * chaotic + (1 - share) * voiced) * rough
     loud = swell(rng, n, rate, 0.1, 0.2) if rng.random() < 0.4 else tapered(n, rate, log_uniform(rng, 0.01, 0.15))
     return _heard(rng, call * loud, rate)
+
+
+def blow(rng: Rng, rate: int) -> Array:
+    """An elephant blows through its trunk: noise that sets in at once, like a shot, and holds, unlike one."""
+    n = samples_at(log_uniform(rng, 0.3, 2.5), rate)
+    tract = log_uniform(rng, 40, 400), log_uniform(rng, 300, 2500)
+    formants = [(log_uniform(rng, 80, 1500), rng.uniform(60, 400), rng.uniform(0, 15)) for _ in range(3)]
+    slopes = rng.uniform(6, 24), rng.uniform(3, 15)
+    breath = coloured_noise(
+        rng, n, rate, lambda f: formants_db(f, formants) + high_pass_db(f, tract[0], slopes[0]) + low_pass_db(f, tract[1], slopes[1])
+    )
+    wavering_db = slow_curve(rng, n, max(3, samples_at(seconds_at(n, rate), 4)), -6, 0)
+    edges = tapered(n, rate, log_uniform(rng, 0.005, 0.08))
+    return _heard(rng, breath * edges * 10 ** (wavering_db / 20), rate, far_km=0.5)
 
 
 def trumpet(rng: Rng, rate: int) -> Array:

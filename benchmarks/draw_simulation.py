@@ -29,7 +29,7 @@ RATE, COUNT = 4000, 10
 KINDS = {"Rumble": rumble, "Gunshot": gunshot, **{label: maker for label, (maker, _) in LOOKALIKES.items()}}
 PICTURES = {
     "events": ["Rumble", "Gunshot"],
-    "calls": ["Roar", "Trumpet", "Bark", "Bird", "Frog", "Insects", "People"],
+    "calls": ["Roar", "Trumpet", "Blow", "Bark", "Bird", "Frog", "Insects", "People"],
     "blows": ["Knock", "Branch", "Drumming", "Chest beats", "Tree fall"],
     "noises": ["Thunder", "Wind", "Rain", "Aircraft", "Vehicle", "Generator", "Saw"],
 }

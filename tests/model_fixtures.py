@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loxo.models import MODELS, AbstractModel, CRNNSettings, FeedforwardSettings, HTSATSettings, TransformerSettings
+from loxo.models import MODELS, AbstractModel, CRNNSettings, FeedforwardSettings, HTSATSettings, TCNSettings, TransformerSettings
 
 __all__ = ["FIXED", "SMALL", "TINY", "noise", "once", "small", "some_features"]
 
 TINY = CRNNSettings(channels=(4, 4), joined=8, hidden=4)
 SMALL: dict[str, Any] = {
+    "tcn": TCNSettings(channels=(4, 4, 4), strides=(1, 2), joined=8, dilations=(1, 2)),
     "crnn": replace(TINY, step_frames=2),
     "transformer": TransformerSettings(width=16, heads=2, layers=1),
     "htsat": HTSATSettings(embed_dim=8, depths=(1, 1, 2, 1), heads=(2, 2, 2, 2)),

@@ -22,7 +22,17 @@ from torch.nn import functional
 from loxo.augment import AugmentSettings
 from loxo.checkpoints import load_spec
 from loxo.events import EVENT_LABELS
-from loxo.models import CRNN, MODELS, CRNNSettings, FeedforwardSettings, HTSATSettings, OptimiserSettings, TransformerSettings
+from loxo.models import (
+    CRNN,
+    MODELS,
+    TCN,
+    CRNNSettings,
+    FeedforwardSettings,
+    HTSATSettings,
+    OptimiserSettings,
+    TCNSettings,
+    TransformerSettings,
+)
 from loxo.models.abstract_model import AbstractModel, hard, pooled
 from loxo.scoring import Scorer
 from loxo.spectrogram import FrontEnd
@@ -79,7 +89,7 @@ def test_an_architecture_answers_each_frame_of_each_item_for_each_class(name: st
     torch.testing.assert_close(pooled(by_bins[frames], seconds), by_bins[seconds], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["crnn", "transformer", "feedforward"])
+@pytest.mark.parametrize("name", ["tcn", "crnn", "transformer", "feedforward"])
 def test_an_architecture_is_well_under_a_million_parameters(name: str) -> None:
     architecture: Any = MODELS[name][0]
     assert 10_000 < sum(parameter.numel() for parameter in architecture().parameters()) < 500_000
@@ -147,6 +157,25 @@ def test_longer_sounds_are_heard_window_by_window_and_the_last_one_is_filled_wit
         scores = module(torch.zeros(2, 1))
     steps = 9 * windows[0].shape[-1] // 4
     torch.testing.assert_close(scores, torch.cat(windows, dim=2)[..., :steps].sigmoid(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (1, 2), (2, 2)])
+def test_what_convolutions_over_time_see_ends_at_their_context(strides: tuple[int, int]) -> None:
+    """And reaches nearly as far: of a frame that changes, the scores within the context change, and no others."""
+    module = TCN(replace(SMALL["tcn"], strides=strides)).eval()
+    step, context = math.prod(strides), module.context_frames
+    assert context % step == 0
+    features = some_features(module, 1, 6 * context)
+    seen: set[int] = set()
+    with torch.no_grad():
+        before = module.frame_logits(features)
+        for place in range(3 * context, 3 * context + step):
+            changed = features.clone()
+            changed[..., place] += 10
+            moved = (module.frame_logits(changed) - before).abs().amax(dim=(0, 1)).nonzero().flatten() - place
+            seen |= set(moved.tolist())
+    assert -context <= min(seen) < -context + 2 * step
+    assert context - 2 * step < max(seen) <= context
 
 
 # A new architecture.
@@ -478,6 +507,10 @@ def test_impossible_networks_are_refused(changes: dict[str, object], value: str)
 @pytest.mark.parametrize(
     ("settings", "changes", "value"),
     [
+        (TCNSettings, {"channels": (4, 0, 4)}, r"channels \(4, 0, 4\)"),
+        (TCNSettings, {"dilations": (1, 0)}, r"dilations \(1, 0\)"),
+        (TCNSettings, {"strides": (2,)}, r"strides \(2,\) must be one fewer than channels \(32, 64, 96\)"),
+        (TCNSettings, {"dropout": 1.0}, "dropout 1.0"),
         (TransformerSettings, {"window_frames": 99}, "window 99 must be whole patches of 2 frames"),
         (TransformerSettings, {"width": 90}, "width 90 even and a multiple of 4 heads"),
         (TransformerSettings, {"width": 3, "heads": 1}, "width 3 even"),

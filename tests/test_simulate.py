@@ -144,14 +144,33 @@ def test_shaping_changes_each_frequency_by_its_gain(n: int, rate: int, seed: int
     np.testing.assert_allclose(signals.shaped(waveform, rate, lambda f: 0 * f - 6.0), waveform * 10 ** (-6 / 20), atol=1e-5)
 
 
-def test_an_excerpt_is_the_body_of_a_sound_in_some_noise_cut_within_milliseconds() -> None:
+def test_an_excerpt_is_the_body_of_a_sound_in_some_noise_cut_within_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "CUT_SHORT", 0.0)
     for seed, call in enumerate(drawn(rumble, 20)):
-        excerpt = room._excerpt(generator(seed), call, RATE)
+        excerpt = room._excerpt(generator(seed), call, RATE, shot=False)
         assert RATE * 0.04 <= len(excerpt) <= len(call)
         alike = np.correlate(call, excerpt, "valid") / (np.linalg.norm(call) * np.linalg.norm(excerpt))
         assert 0.85 < alike.max() < 1 - 1e-6
         edge, inner = np.abs(excerpt[[0, -1]]).max(), np.abs(excerpt).max()
         assert edge < 0.1 * inner
+
+
+@pytest.mark.parametrize("onset", [False, True])
+@pytest.mark.parametrize("maker", [rumble, gunshot])
+def test_a_part_of_a_sound_holds_its_loudest_moment_and_of_a_shot_the_onset(maker: Maker, onset: bool) -> None:
+    lengths = []
+    for seed, sound in enumerate(drawn(maker, 40)):
+        extent = room._extent(sound, RATE, 30.0)
+        start, stop = room._part(generator(seed), sound, extent, RATE, onset=onset)
+        assert extent[0] <= start < stop <= extent[1]
+        assert stop - start >= min(samples_at(room.PART_S, RATE), extent[1] - extent[0])
+        if onset:
+            assert start == extent[0]
+        cells = powers(sound, room.ENVELOPE_S)
+        assert start <= cells.argmax() * samples_at(room.ENVELOPE_S, RATE) < stop
+        lengths.append((stop - start) / (extent[1] - extent[0]))
+    assert min(lengths) < 0.5
+    assert max(lengths) > 0.8
 
 
 # Scenes.

@@ -15,9 +15,10 @@ Array = NDArray[np.float64]
 RATE = 4000
 
 DURATIONS_S = {
-    "Roar": (0.5, 6.0), "Trumpet": (0.2, 4.8), "Bark": (0.1, 12.0), "Knock": (0.05, 3.5), "Branch": (0.3, 2.0), "Thunder": (3, 14),
-    "Wind": (0.4, 8), "Drumming": (0.5, 8.7), "Chest beats": (0.7, 3.7), "Aircraft": (6, 30), "Vehicle": (6, 30), "Generator": (5, 30),
-    "Saw": (2, 12), "Tree fall": (2, 8.1), "Rain": (2, 12), "Bird": (0.2, 8.5), "Frog": (0.1, 9), "Insects": (0.5, 8), "People": (0.3, 9),
+    "Roar": (0.5, 6.0), "Trumpet": (0.2, 4.8), "Blow": (0.3, 4), "Bark": (0.1, 12.0), "Knock": (0.05, 3.5), "Branch": (0.3, 2.0),
+    "Thunder": (3, 14), "Wind": (0.4, 8), "Drumming": (0.5, 8.7), "Chest beats": (0.7, 3.7), "Aircraft": (6, 30), "Vehicle": (6, 30),
+    "Generator": (5, 30), "Saw": (2, 12), "Tree fall": (2, 8.1), "Rain": (2, 12), "Bird": (0.2, 8.5), "Frog": (0.1, 9),
+    "Insects": (0.5, 8), "People": (0.3, 9),
 }  # fmt: skip
 
 

@@ -2,14 +2,15 @@
 
     python benchmarks/ablation.py --output build/ablation
 
-Everything is simulated: scenes to train with, and soundscapes of other seeds to judge by. A training has one core; its cost is that of
-detection, in seconds of processor time for a day. What is done already is not done again.
+Everything is simulated: scenes to train with, and soundscapes of other seeds to judge by. A training has one core; its cost is what
+its network takes for a day. What is done already is not done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -17,12 +18,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 from experiments import RATE, busy, kept, loxo, read, simulate
 
 from loxo.events import EVENT_LABELS
+from loxo.scoring import CORE_FRAMES, Scorer
 from loxo.simulate import SceneSettings
 from loxo.simulate.writing import load_backgrounds, write_clip_set
 from loxo.spectrogram import FrontEnd
+from loxo.storage import replacing
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
 
 TEST = 6
 """Recordings of half an hour to judge by."""
@@ -34,20 +42,22 @@ def bands(kind: str, **changes: float) -> str:
     return f"front_end.{kind}={json.dumps(asdict(replace(getattr(USUAL, kind), **changes)))}"
 
 
+RECURRENT = "model={name: crnn, settings: {channels: [24, 48, 64], joined: 128, hidden: 96, step_frames: 2}}"
 ARMS: dict[str, tuple[str, ...]] = {
     "as packaged": (),
     "as packaged, another seed": ("seed=1",),
-    "steps of one frame": ("model.settings.step_frames=1",),
+    "half the learning rate": ("optimiser.learning_rate=2e-3",),
+    "steps of four frames": ("model.settings.strides=[2, 2]",),
+    "narrow": ("model.settings.channels=[32, 48, 64]", "model.settings.joined=128"),
+    "narrow, steps of four frames": ("model.settings.channels=[32, 48, 64]", "model.settings.joined=128", "model.settings.strides=[2, 2]"),
+    "recurrent": (RECURRENT,),
+    "recurrent, half the learning rate": (RECURRENT, "optimiser.learning_rate=2e-3"),
+    "floor of 10 s": ("front_end.floor_s=10",),
     "short windows of 80 ms, two a frame": (bands("short", window=320, per_frame=2, flat=0),),
     "half the long bands": (bands("long", step_hz=5, ratio=1.17),),
-    "long windows of 256 ms": (bands("long", window=1024, every=2),),
-    "floor of 10 s": ("front_end.floor_s=10",),
-    "floor of 60 s": ("front_end.floor_s=60",),
-    "16, 24, 32 channels": ("model.settings={channels: [16, 24, 32], joined: 64, hidden: 32, step_frames: 2}",),
-    "16, 32, 48 channels": ("model.settings={channels: [16, 32, 48], joined: 96, hidden: 64, step_frames: 2}",),
     "windows of 15 s": ("data.window_s=15", "epochs=4"),
 }
-"""Changes of `configs/crnn.yaml`; windows of half the length are twice as many."""
+"""Changes of `configs/tcn.yaml`; windows of half the length are twice as many."""
 
 
 def judge(folder: Path, name: str, epochs: int) -> dict[str, Any]:
@@ -62,11 +72,31 @@ def judge(folder: Path, name: str, epochs: int) -> dict[str, Any]:
         "logger=none",
     ]
     options = [item for change in (*changes, f"output={place}", *ARMS[name]) for item in ("--set", change)]
-    loxo("train", "--config", "configs/crnn.yaml", *options)
+    loxo("train", "--config", "configs/tcn.yaml", *options)
     lowest = [item for label in EVENT_LABELS for item in ("--threshold", f"{label}=0.02")]
-    detected_s = loxo("detect", folder / "test", "--output", place / "detections", "--model", place / "model", "--threads", 1, *lowest)
+    loxo("detect", folder / "test", "--output", place / "detections", "--model", place / "model", "--threads", 1, *lowest)
     loxo("evaluate", "--truth", folder / "test", "--detections", place / "detections", "--json", place / "evaluation.json")
-    return {"seconds_per_day": detected_s * 24 / (0.5 * TEST), **json.loads((place / "evaluation.json").read_text(encoding="utf-8"))}
+    lines = (place / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return {
+        "network_s": network_seconds(place / "model"),
+        "validation_loss": json.loads(lines[-1])["validation_loss"],
+        **json.loads((place / "evaluation.json").read_text(encoding="utf-8")),
+    }
+
+
+def network_seconds(model: Path) -> float:
+    """What the network of a model takes for a day, in seconds of a core: the least of some cores of frames."""
+    scorer = Scorer(model, threads=1)
+    spec = scorer.spec
+    features = (
+        np.random.default_rng(0).standard_normal((1, spec.front_end.n_bands, CORE_FRAMES + 2 * spec.context_frames)).astype(np.float32)
+    )
+    took = []
+    for _ in range(5):
+        began = time.thread_time()
+        scorer.session.run(None, {"features": features})
+        took.append(time.thread_time() - began)
+    return min(took) * spec.front_end.grid.n_frames(24 * 3600 * spec.front_end.rate) / CORE_FRAMES
 
 
 def one(folder: Path, epochs: int, name: str) -> Any:
@@ -78,16 +108,37 @@ def place_of(folder: Path, name: str) -> Path:
     return folder / name.translate({ord(mark): None for mark in ":,."}).replace(" ", "-")
 
 
-def table(folder: Path) -> Iterator[str]:
+def results(folder: Path) -> dict[str, Any]:
+    """What was found of each arm that is done."""
+    found = {name: read(place_of(folder, name).with_suffix(".json")) for name in ARMS}
+    return {name: result for name, result in found.items() if result}
+
+
+def table(found: dict[str, Any]) -> Iterator[str]:
     """A row an arm, as Markdown."""
     labels = [f"{label}: AP | recall at 5 an hour" for label in EVENT_LABELS]
-    yield f"| | {' | '.join(labels)} | s a day |"
-    yield "|---" * (2 * len(EVENT_LABELS) + 2) + "|"
-    for name in ARMS:
-        if found := read(place_of(folder, name).with_suffix(".json")):
-            rules = [found["classes"][label]["overlap10"] for label in EVENT_LABELS]
-            cells = [f"{rule['average_precision']:.3f} | {rule['recall_at']['5']['recall']:.2f}" for rule in rules]
-            yield f"| {name} | {' | '.join(cells)} | {found['seconds_per_day']:.0f} |"
+    yield f"| | {' | '.join(labels)} | validation loss | network, s a day |"
+    yield "|---" * (2 * len(EVENT_LABELS) + 3) + "|"
+    for name, result in found.items():
+        rules = [result["classes"][label]["overlap10"] for label in EVENT_LABELS]
+        cells = [f"{rule['average_precision']:.3f} | {rule['recall_at']['5']['recall']:.2f}" for rule in rules]
+        yield f"| {name} | {' | '.join(cells)} | {result['validation_loss']:.4f} | {result['network_s']:.1f} |"
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """What each network finds against what it costs."""
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for label in EVENT_LABELS:
+        points = [(result["network_s"], result["classes"][label]["overlap10"]["average_precision"], name) for name, result in found.items()]
+        axes.scatter([each[0] for each in points], [each[1] for each in points], label=label)
+        for each in points:
+            axes.annotate(each[2], each[:2], xytext=(4, 3), textcoords="offset points", fontsize=6)
+    axes.set(xlabel="network: seconds of a core for a day", ylabel="average precision (overlap10)", xlim=(0, None))
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    with replacing(path) as passing:
+        figure.savefig(passing, dpi=110, format="png")
+    plt.close(figure)
 
 
 def main() -> None:
@@ -98,6 +149,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, of one core each")
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS), metavar="ARM", help="changes to try (default: all)")
     parser.add_argument("--backgrounds", type=Path, nargs="*", default=[])
+    parser.add_argument("--draw", type=Path, metavar="PNG", help="draw accuracy against cost")
     options = parser.parse_args()
     folder: Path = options.output
     if not (folder / "clips" / "clips.parquet").is_file():
@@ -108,7 +160,10 @@ def main() -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, _ in zip(options.arms, pool.map(partial(one, folder, options.epochs), options.arms), strict=True):
             print(f"{name}: done", flush=True)
-    print("\n".join(table(folder)))
+    found = results(folder)
+    print("\n".join(table(found)))
+    if options.draw:
+        draw(found, options.draw)
 
 
 if __name__ == "__main__":

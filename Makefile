@@ -46,14 +46,14 @@ bench: $(DEV) ## measure the speed and memory of detection, and what cutting cli
 
 model: $(DEV) ## train the packaged model anew: in scenes, then beside its own false alarms; thresholds for 5 false alarms an hour
 	$(BIN)/loxo train --config configs/tcn.yaml --resume --set '$(BEDS)'
-	$(BIN)/loxo simulate --output data/soundscapes --recordings 20 --hours 1 --events-per-hour 2 --seed 3000 --jobs 2 $(addprefix --background ,$(BACKGROUNDS))
+	$(BIN)/loxo simulate --output data/soundscapes --recordings 20 --hours 1 --events-per-hour 2 --seed 3000 $(addprefix --background ,$(BACKGROUNDS))
 	$(BIN)/loxo detect data/soundscapes --output data/soundscapes-detections --model runs/tcn/model --threshold Rumble=0.1 --threshold Gunshot=0.1
 	$(BIN)/loxo prepare table --data data/hard --tables data/soundscapes --recordings data/soundscapes
 	$(BIN)/loxo prepare background --data data/hard --from data/soundscapes-detections --ratio 10 --hard-share 1 --clip-length 30
 	$(BIN)/loxo prepare clips --data data/hard --clip-length 30
 	$(BIN)/loxo prepare resample --data data/hard --rate 4000
 	$(BIN)/loxo train --config configs/tcn.yaml --resume --set '$(BEDS)' $(HARD)
-	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000 --jobs 2
+	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000
 	$(BIN)/loxo calibrate runs/tcn-hard/model --recordings data/calibration --truth data/calibration --false-positives-per-hour 5
 
 $(CORE): requirements.txt pyproject.toml

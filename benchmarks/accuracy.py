@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--output", type=Path, default=Path("build/accuracy"))
-    parser.add_argument("--model", default="crnn", help="a packaged model, or a model folder")
+    parser.add_argument("--model", default="tcn", help="a packaged model, or a model folder")
     options = parser.parse_args()
     print("\n".join(report(measured(options.shared, options.model, options.output))))
 

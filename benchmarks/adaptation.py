@@ -85,7 +85,7 @@ def main() -> None:
     events = [event for clip in read_clips(folder / "data" / "resampled.parquet") for event in clip.events]
     print(", ".join(f"{sum(event.label == label for event in events)} {label}" for label in EVENT_LABELS), "in the labelled clips")
     arms = {
-        "packaged": partial(judge, folder, "crnn", "packaged"),
+        "packaged": partial(judge, folder, "tcn", "packaged"),
         "packaged, taught (finetune.yaml)": partial(taught, folder, "finetune"),
         "new (own.yaml)": partial(taught, folder, "own"),
     }

@@ -52,7 +52,7 @@ for block in recording.blocks(recording.rate):
 FRONT_END = f"""{OPEN}
 from loxo.checkpoints import find_model, load_spec
 from loxo.scoring import feature_cores, stream_log_bands
-spec = load_spec(find_model("crnn"))
+spec = load_spec(find_model("tcn"))
 front_end = spec.front_end
 for core in feature_cores(stream_log_bands(recording.blocks(front_end.rate), front_end), front_end, spec.context_frames):
     pass

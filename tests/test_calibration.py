@@ -47,7 +47,7 @@ def test_the_calibration_that_made_the_truth_is_found_again(slope: float, offset
 
 @given(st.floats(0.1, 10), st.floats(-5, 5), st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20))
 def test_calibration_keeps_the_order_of_scores_and_their_range(slope: float, offset: float, scores: list[float]) -> None:
-    spec = replace(load_spec(find_model("crnn")), calibration={"Rumble": Calibration(slope, offset), "Gunshot": Calibration()})
+    spec = replace(load_spec(find_model("tcn")), calibration={"Rumble": Calibration(slope, offset), "Gunshot": Calibration()})
     raw = np.sort(np.array(scores, np.float32))
     bent = calibrated(np.column_stack((raw, raw)), spec)
     assert bent.dtype == np.float32
@@ -87,7 +87,7 @@ def soundscapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(find_model("crnn"), tmp_path / "model"))
+    return Path(shutil.copytree(find_model("tcn"), tmp_path / "model"))
 
 
 def test_a_model_is_calibrated_from_the_command_line_and_detects_by_what_was_asked(soundscapes: Path, model: Path, tmp_path: Path) -> None:
@@ -144,4 +144,4 @@ def test_a_recording_that_cannot_be_read_is_told_of_and_passed_over(soundscapes:
 
 def test_a_model_that_was_never_calibrated_says_so() -> None:
     with pytest.raises(ModelError, match="not calibrated"):
-        threshold_for(replace(load_spec(find_model("crnn")), operating_points={}), 5.0)
+        threshold_for(replace(load_spec(find_model("tcn")), operating_points={}), 5.0)

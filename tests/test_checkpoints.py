@@ -145,15 +145,15 @@ def test_a_packaged_model_is_found_by_its_name_before_a_folder_of_that_name(fold
     monkeypatch.chdir(folder)
     assert packaged_models() == {"mine": folder / "packaged" / "mine"}
     assert find_model("mine") == folder / "packaged" / "mine"
-    with pytest.raises(ModelError, match=r"^crnn: neither a packaged model \(mine\) nor a folder with spec\.json$"):
-        find_model("crnn")
+    with pytest.raises(ModelError, match=r"^tcn: neither a packaged model \(mine\) nor a folder with spec\.json$"):
+        find_model("tcn")
 
 
 def test_a_package_without_models_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loxo.checkpoints.resources.files", lambda _: tmp_path)
     assert packaged_models() == {}
     with pytest.raises(ModelError, match="there are none"):
-        find_model("crnn")
+        find_model("tcn")
 
 
 @pytest.mark.parametrize("name", packaged_models())

@@ -102,7 +102,7 @@ def test_thresholds_change_what_is_found(recordings: Path, tmp_path: Path) -> No
 def test_models_are_listed() -> None:
     done = loxo("models")
     assert done.returncode == 0
-    assert done.stdout.startswith("crnn ")
+    assert done.stdout.startswith("tcn ")
     assert "4000 Hz" in done.stdout
 
 

@@ -25,7 +25,7 @@ from loxo.surveys import Survey, SurveySettings, run_survey
 from loxo.training import build_model, read_config
 
 SHARED = Path(__file__).parents[2] / "shared"
-FOLDER = find_model("crnn")
+FOLDER = find_model("tcn")
 CONFIG = Path(__file__).parents[1] / "configs" / "finetune.yaml"
 """Training that begins with its weights."""
 Find = Callable[[Path], list[Detection]]

@@ -170,7 +170,7 @@ def test_workers_give_the_same_as_one_thread(scorer: Scorer, workers: Scorer, n_
 
 def test_detections_of_workers_are_those_of_the_whole_picture_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "CORE_FRAMES", 400)
-    scorer = Scorer(find_model("crnn"), threads=3)
+    scorer = Scorer(find_model("tcn"), threads=3)
     waveform, _ = scene(np.random.default_rng(6), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
     fast = scorer.score(cut(waveform, [50_000]))
     (values,) = scorer.session.run(None, {"features": spectrogram(waveform, scorer.spec.front_end)[None]})

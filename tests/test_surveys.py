@@ -27,7 +27,7 @@ RATE = 4000
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    return Scorer(find_model("crnn"), threads=1)
+    return Scorer(find_model("tcn"), threads=1)
 
 
 def noise(path: Path, seconds: float = 8.0, rate: int = RATE) -> Path:
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 def survey(scorer: Scorer, output: Path, **changes: object) -> Survey:
     settings = SurveySettings(decisions=scorer.spec.decisions, timezone=ZoneInfo("Africa/Brazzaville"))
-    return Survey(scorer, find_model("crnn"), replace(settings, **changes), output)  # type: ignore[arg-type]
+    return Survey(scorer, find_model("tcn"), replace(settings, **changes), output)  # type: ignore[arg-type]
 
 
 def test_every_recording_has_an_outcome_and_bad_ones_end_nothing(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ class Counting(Scorer):
 
 @pytest.fixture
 def counting() -> Counting:
-    return Counting(find_model("crnn"), threads=1)
+    return Counting(find_model("tcn"), threads=1)
 
 
 def test_done_work_is_not_done_again_until_something_changes(counting: Counting, folder: Path, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_there_is_a_shipped_configuration() -> None:
 def test_a_configuration_needs_no_more_than_its_clips(tmp_path: Path) -> None:
     config = read_config(config_file(tmp_path, CLIPS))
     assert config.data.clips == Path("clips.parquet")
-    assert config.model.name == "crnn"
+    assert config.model.name == "tcn"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_a_configuration_needs_no_more_than_its_clips(tmp_path: Path) -> None:
         (CLIPS + "augment: {crop: {share: 7}}\n", "augment.crop: share 7"),
         (CLIPS + "shares: {rumble: -1}\n", "shares: shares -1"),
         (CLIPS + "precision: half\n", "precision: "),
-        (CLIPS + "model: {name: perceptron}\n", "model.name: no such architecture; there are crnn, "),
+        (CLIPS + "model: {name: perceptron}\n", "model.name: no such architecture; there are tcn, "),
         (CLIPS + "model: {settings: {chanels: [4]}}\n", "model.settings.chanels: "),
         (CLIPS + "model: {settings: {channels: [4, wide]}}\n", "model.settings.channels.1: .*'wide'"),
-        (CLIPS + "model: {settings: {hidden: 0}}\n", "model.settings: .*hidden 0"),
+        (CLIPS + "model: {settings: {joined: 0}}\n", "model.settings: .*joined 0"),
         (CLIPS + "front_end: {hop: 333}\n", "front_end: a window of 1600 samples does not centre on 1 parts of a hop of 333"),
         (CLIPS + "decisions: {Rumble: {threshold: 0}, Gunshot: {threshold: 0.5}}\n", "decisions.Rumble: threshold 0"),
         (CLIPS + "decisions: {Rumble: {threshold: 0.5}}\n", "decisions: there must be one for each of Rumble, Gunshot, not for Rumble"),

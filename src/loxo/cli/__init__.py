@@ -96,7 +96,7 @@ def simulate(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Option(help="Configuration file, for example configs/crnn.yaml.")],
+    config: Annotated[Path, typer.Option(help="Configuration file, for example configs/tcn.yaml.")],
     change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE instead of the file's, as in epochs=3.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a run that was interrupted.")] = False,
     dev: Annotated[bool, typer.Option(help="A trial of some minutes.")] = False,

@@ -26,7 +26,7 @@ MOST_JOBS = 4
 def detect(
     recordings: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
     output: Annotated[Path, typer.Option(help="Folder for the tables.")],
-    model: Annotated[str, typer.Option(help="A packaged model (see `loxo models`) or a model folder.")] = "crnn",
+    model: Annotated[str, typer.Option(help="A packaged model (see `loxo models`) or a model folder.")] = "tcn",
     threshold: Annotated[list[str] | None, typer.Option(help="LABEL=X with X in (0, 1]; higher is stricter.")] = None,
     false_positives_per_hour: Annotated[
         float | None, typer.Option(help="Thresholds with no more of them, where the model was calibrated.", min=0)

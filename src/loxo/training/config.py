@@ -38,7 +38,7 @@ class Strict(BaseModel):
 class ModelConfig(Strict):
     """Which architecture, and its settings where they are not the defaults."""
 
-    name: str = "crnn"
+    name: str = "tcn"
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("name")
@@ -127,7 +127,7 @@ class TrainingConfig(Strict):
     average_decay: float = Field(0.995, ge=0, lt=1)
     gradient_clip: float = Field(1.0, gt=0)
     seed: int = 0
-    output: Path = Path("runs/crnn")
+    output: Path = Path("runs/tcn")
     dev: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("decisions")
@@ -158,7 +158,7 @@ def read_config(path: Path, changes: Sequence[str] = (), *, dev: bool = False) -
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give the path of a configuration, as configs/crnn.yaml is one") from error
+        raise ConfigError(f"{path}: {error.strerror}; give the path of a configuration, as configs/tcn.yaml is one") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if isinstance(content, dict):
@@ -201,7 +201,7 @@ def _started(name: object) -> dict[str, Any]:
 def _nested(change: str) -> dict[str, Any]:
     key, separator, text = change.partition("=")
     if not separator or not key:
-        raise ConfigError(f"--set {change}: write key=value, as in epochs=3 or model.settings.hidden=32")
+        raise ConfigError(f"--set {change}: write key=value, as in epochs=3 or model.settings.joined=64")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

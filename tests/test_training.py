@@ -276,12 +276,12 @@ def test_data_that_cannot_be_are_refused_with_their_key(tmp_path: Path, data: di
 def test_training_begins_with_the_weights_of_a_model_and_bends_them(trained: TrainingRun, clip_set: Path, tmp_path: Path) -> None:
     content = {"data": {"clips": str(clip_set), "window_s": 6.0}, "start": str(trained.folder), "batch_size": 4, "epochs": 1}
     path = config_file(tmp_path, yaml.safe_dump(content | {"output": str(tmp_path / "run")}))
-    start = load_file(trained.folder / "weights.safetensors")["join.0.weight"]
+    start = load_file(trained.folder / "weights.safetensors")["pictures.joins.0.weight"]
     moved = []
     for rate in (1e-12, 1e-2):
         config = read_config(path, [f"optimiser.learning_rate={rate}"])
         assert (config.model, config.front_end) == (trained.config.model, trained.config.front_end)
-        moved.append(float(np.abs(load_file(train(config) / "weights.safetensors")["join.0.weight"] - start).max()))
+        moved.append(float(np.abs(load_file(train(config) / "weights.safetensors")["pictures.joins.0.weight"] - start).max()))
     assert moved[0] < 1e-6
     assert moved[1] > 1e-4
 
@@ -358,9 +358,9 @@ def test_a_checkpoint_becomes_the_model_that_its_run_left(trained: TrainingRun, 
 
 
 def test_a_value_can_be_set_for_one_run(tmp_path: Path) -> None:
-    path = config_file(tmp_path, CLIPS + "model: {settings: {hidden: 8}}\n")
+    path = config_file(tmp_path, CLIPS + "model: {settings: {dropout: 0.2}}\n")
     config = read_config(path, ["epochs=3", "model.settings.joined=12", "optimiser.learning_rate=1e-3", "data.window_s=6"])
-    assert (config.epochs, config.model.settings, config.data.window_s) == (3, {"hidden": 8, "joined": 12}, 6.0)
+    assert (config.epochs, config.model.settings, config.data.window_s) == (3, {"dropout": 0.2, "joined": 12}, 6.0)
 
 
 @pytest.mark.parametrize(

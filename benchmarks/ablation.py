@@ -47,6 +47,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "as packaged": (),
     "as packaged, another seed": ("seed=1",),
     "half the learning rate": ("optimiser.learning_rate=2e-3",),
+    "twice the learning rate": ("optimiser.learning_rate=8e-3",),
     "steps of four frames": ("model.settings.strides=[2, 2]",),
     "narrow": ("model.settings.channels=[32, 48, 64]", "model.settings.joined=128"),
     "narrow, steps of four frames": ("model.settings.channels=[32, 48, 64]", "model.settings.joined=128", "model.settings.strides=[2, 2]"),

@@ -80,7 +80,7 @@ def test_pieces_are_scored_as_the_whole(scorer: Scorer, monkeypatch: pytest.Monk
     whole = scorer.score([waveform]).values
     monkeypatch.setattr(scoring, "CORE_FRAMES", 300)
     pieces = scorer.score([waveform]).values
-    assert np.abs(pieces - whole).max() < 1e-3  # .03 with a quarter of the context
+    assert np.abs(pieces - whole).max() < 1e-5
 
 
 def found(event: Event, detections: list[Detection]) -> bool:

@@ -1,4 +1,4 @@
-"""What the default architectures begin with: the two pictures of a front end, through separable convolutions each, then joined.
+"""What `tcn` and `crnn` begin with: the two pictures of a front end, through separable convolutions each, then joined.
 
 The long-window bands and the short-window bands are two pictures of one time axis: lines of rumbles are sought in the one, edges of
 shots in the other. Frequency is halved by each convolution; time is kept, or taken in steps of some frames. Depthwise convolutions (after
@@ -35,8 +35,7 @@ class Pictures(nn.Module):
         heights = (len(front_end.long.centres_hz), len(front_end.short.centres_hz))
         self.n_long = self.planes[0] * heights[0]
         self.step_frames = math.prod(strides)
-        reaches = [1, *(2 * math.prod(strides[:number]) for number in range(len(strides)))]
-        self.reach_frames = sum(reaches)
+        self.reach_frames = 1 + sum(2 * math.prod(strides[:number]) for number in range(len(strides)))
         self.stacks = nn.ModuleList(stack(planes, channels, strides) for planes in self.planes)
         lowest = [-(-height // 2 ** len(channels)) for height in heights]
         self.joins = nn.ModuleList(nn.Conv2d(channels[-1], joined, (height, 1), bias=False) for height in lowest)
@@ -45,7 +44,7 @@ class Pictures(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         parts = features[:, : self.n_long], features[:, self.n_long :]
         pictures = [torch.unflatten(part, 1, (planes, -1)) for part, planes in zip(parts, self.planes, strict=True)]
-        long, short = (join(stack(picture)) for join, stack, picture in zip(self.joins, self.stacks, pictures, strict=True))
+        long, short = (join(layers(picture)) for join, layers, picture in zip(self.joins, self.stacks, pictures, strict=True))
         joined: Tensor = self.norm(long + short)
         return joined
 

@@ -14,8 +14,8 @@ space := $(subst ,, )
 HARD := --set start=runs/tcn/model --set data.clips=data/hard/resampled.parquet --set epochs=3 --set optimiser.learning_rate=1e-3 --set output=runs/tcn-hard
 BEDS = data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]
 
-# -qq leaves pip its errors. Modules are compiled when they are first imported: compiling all would be a third of the set-up.
-INSTALL := -m pip install -qq --disable-pip-version-check --no-compile
+# -qq leaves pip its errors. Modules are compiled here: where Python may not write bytecode, as in many containers, each start would do it anew.
+INSTALL := -m pip install -qq --disable-pip-version-check
 FREEZE := -m pip freeze --all --exclude-editable --exclude pip
 
 .PHONY: help setup demo test check bench model lock clean
@@ -62,6 +62,7 @@ $(CORE): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python $(INSTALL) --requirement requirements.txt
 	@$(BIN)/python $(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(DEV): requirements-dev.txt $(CORE)

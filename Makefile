@@ -42,6 +42,7 @@ check: $(DEV) ## lint, format and types
 bench: $(DEV) ## measure the speed and memory of detection, and what cutting clips costs
 	$(BIN)/python benchmarks/detection.py
 	$(BIN)/python benchmarks/front_end.py
+	$(BIN)/python benchmarks/floors.py
 	$(BIN)/python benchmarks/preparation.py
 
 model: $(DEV) ## train the packaged model anew: in scenes, then beside its own false alarms; thresholds for 5 false alarms an hour

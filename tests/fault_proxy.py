@@ -1,9 +1,10 @@
-"""A proxy between a client and a server that does what networks do: drops, truncates, stalls, trickles, is too busy.
+"""A proxy that makes network faults: it drops, truncates, delays or refuses answers.
 
     python fault_proxy.py SERVER_URL      prints its own port, then serves until it is ended
 
-Faults are queued with `POST /__faults` (JSON: kind, times, match, every, seconds, status, code) and meet the GETs whose path holds `match`;
-`GET /__counts` tells requests by method, bytes of answers' bodies, and faults that were made; `DELETE /__faults` forgets all.
+Faults are queued with `POST /__faults` (JSON: kind, times, match, every, seconds, status, code) and
+meet the GETs whose path holds `match`; `GET /__counts` tells requests by method, bytes of answers'
+bodies, and faults that were made; `DELETE /__faults` forgets all.
 """
 
 from __future__ import annotations
@@ -20,12 +21,21 @@ from urllib.parse import urlsplit
 
 CONTROL = "/__"
 PIECES = 10
-PASSED_ON = {"content-type", "content-range", "accept-ranges", "etag", "last-modified", "x-amz-bucket-region", "location"}
+PASSED_ON = {
+    "content-type",
+    "content-range",
+    "accept-ranges",
+    "etag",
+    "last-modified",
+    "x-amz-bucket-region",
+    "location",
+}
 
 
 @dataclass
 class Fault:
-    """One kind of failure, for the next `times` requests that match, or for each `every`-th of them without end."""
+    """One kind of failure, for the next `times` requests that match, or for each `every`-th of them
+    without end."""
 
     kind: str
     times: int = 1
@@ -59,7 +69,9 @@ class State:
     def fault_for(self, method: str, path: str) -> Fault | None:
         with self.lock:
             self.requests[method] = self.requests.get(method, 0) + 1
-            met = next((fault for fault in self.faults if method == "GET" and fault.meets(path)), None)
+            met = next(
+                (fault for fault in self.faults if method == "GET" and fault.meets(path)), None
+            )
             self.made += met is not None
             return met
 
@@ -75,7 +87,14 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length") or 0))
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None, *, sent: int | None = None) -> None:
+    def _answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        sent: int | None = None,
+    ) -> None:
         """Announce all of a body and send the first `sent` bytes of it."""
         self.send_response(status)
         for name, value in (headers or {}).items():
@@ -106,7 +125,11 @@ class Handler(BaseHTTPRequestHandler):
                 state.faults.append(Fault(**json.loads(self._body())))
             elif self.command == "DELETE":
                 state.forget()
-            counts = {"requests": state.requests, "body_bytes": state.body_bytes, "faults": state.made}
+            counts = {
+                "requests": state.requests,
+                "body_bytes": state.body_bytes,
+                "faults": state.made,
+            }
         self._answer(200, json.dumps(counts).encode())
 
     def _serve(self) -> None:
@@ -120,7 +143,10 @@ class Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return
         if fault and kind == "status":
-            error = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{fault.code}</Code><Message>as asked</Message></Error>'
+            error = (
+                '<?xml version="1.0" encoding="UTF-8"?>'
+                f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>"
+            )
             self._answer(fault.status, error.encode(), {"content-type": "application/xml"})
             return
         if fault and kind == "slow":
@@ -147,7 +173,9 @@ class Handler(BaseHTTPRequestHandler):
             upstream.endheaders(content or None)
             answer = upstream.getresponse()
             body = answer.read()
-            headers = {name: value for name, value in answer.getheaders() if name.lower() in PASSED_ON}
+            headers = {
+                name: value for name, value in answer.getheaders() if name.lower() in PASSED_ON
+            }
             if self.command == "HEAD":
                 headers["content-length"] = answer.getheader("content-length") or "0"
         finally:

@@ -1,7 +1,8 @@
-"""A real S3 server on loopback, and a proxy in front of it that makes faults: processes, started once and ended with the tests.
+"""A real S3 server on loopback, and a proxy in front of it that makes faults: processes, started
+once and ended with the tests.
 
-A test module takes part with `pytest_plugins = ("s3_fixtures",)`; pytest would rewrite a plugin before it is imported, hence
-PYTEST_DONT_REWRITE. The server is moto's standalone one.
+A test module takes part with `pytest_plugins = ("s3_fixtures",)`; pytest would rewrite a plugin
+before it is imported, hence PYTEST_DONT_REWRITE. The server is moto's standalone one.
 """
 
 from __future__ import annotations
@@ -20,18 +21,25 @@ import boto3
 import pytest
 from pydantic import SecretStr
 
-from loxo.storage import Connection, Patience, Storage
+from loxo.storage import Connection, RetryPolicy, Storage
 
 __all__ = ["KEY_ID", "QUICK", "SECRET", "FaultProxy", "S3Server", "fault_proxy", "s3_server"]
 
 KEY_ID, SECRET = "AKIDEXAMPLEOFLOXO", "secret-that-no-message-may-hold"
 REGION = "us-west-2"
-QUICK = Patience(attempts=4, first_wait_s=0.005, longest_wait_s=0.02, timeout_s=5.0, connect_timeout_s=2.0)
+QUICK = RetryPolicy(
+    attempts=4, first_wait_s=0.005, longest_wait_s=0.02, timeout_s=5.0, connect_timeout_s=2.0
+)
 TRIES = 600
 
 
 def connection_to(url: str) -> Connection:
-    return Connection(region_name=REGION, aws_access_key_id=SecretStr(KEY_ID), aws_secret_access_key=SecretStr(SECRET), endpoint_url=url)
+    return Connection(
+        region_name=REGION,
+        aws_access_key_id=SecretStr(KEY_ID),
+        aws_secret_access_key=SecretStr(SECRET),
+        endpoint_url=url,
+    )
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,22 @@ class S3Server:
 
     @property
     def storage(self) -> Storage:
-        return Storage(self.connection, patience=QUICK)
+        return Storage(self.connection, retry_policy=QUICK)
 
     @property
     def client(self) -> Any:
-        return boto3.client("s3", endpoint_url=self.url, region_name=REGION, aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET)
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET,
+        )
 
     def make_bucket(self, name: str, *, public: bool = False) -> None:
-        self.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.client.create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         if public:
             statement = {
                 "Effect": "Allow",
@@ -59,7 +75,9 @@ class S3Server:
                 "Action": "s3:*",
                 "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
             }
-            self.client.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+            self.client.put_bucket_policy(
+                Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            )
 
     def put(self, bucket: str, key: str, content: bytes | Path) -> None:
         body = content.read_bytes() if isinstance(content, Path) else content
@@ -76,10 +94,11 @@ class FaultProxy:
 
     @property
     def storage(self) -> Storage:
-        return Storage(self.connection, patience=QUICK)
+        return Storage(self.connection, retry_policy=QUICK)
 
     def fault(self, kind: str, **how: object) -> None:
-        """Queue a fault: `drop`, `truncate`, `stall`, `slow`, `trickle` or `status`, with the fields of `fault_proxy.Fault`."""
+        """Queue a fault: `drop`, `truncate`, `stall`, `slow`, `trickle` or `status`, with the
+        fields of `fault_proxy.Fault`."""
         self._ask("POST", "/__faults", json.dumps({"kind": kind, **how}).encode())
 
     def counts(self) -> dict[str, Any]:

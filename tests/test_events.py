@@ -1,4 +1,4 @@
-"""What an event may be, and the arithmetic of intervals against counting cells."""
+"""Which events are allowed, and the arithmetic of intervals against counted cells."""
 
 from __future__ import annotations
 
@@ -11,15 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loxo.events import BACKGROUND, EVENT_LABELS, LABELS, Detection, Event, Interval, overlap_s, union
+from loxo.events import (
+    BACKGROUND,
+    EVENT_LABELS,
+    LABELS,
+    Detection,
+    Event,
+    Interval,
+    overlap_s,
+    union,
+)
 
-INTERVALS = st.tuples(st.integers(-20, 60), st.integers(1, 15)).map(lambda pair: (pair[0] / 4, (pair[0] + pair[1]) / 4))
-"""Between quarters of a second, so that intervals often touch, nest and repeat."""
+INTERVALS = st.tuples(st.integers(-20, 60), st.integers(1, 15)).map(
+    lambda pair: (pair[0] / 4, (pair[0] + pair[1]) / 4)
+)
+"""Intervals of whole quarters of a second, so that they often touch, nest and repeat."""
 
 
 def cells(intervals: list[Interval]) -> set[int]:
-    """Quarters of a second that are covered."""
-    return {cell for start_s, end_s in intervals for cell in range(round(start_s * 4), round(end_s * 4))}
+    """Quarters of a second that the intervals cover."""
+    return {
+        cell for start_s, end_s in intervals for cell in range(round(start_s * 4), round(end_s * 4))
+    }
 
 
 def test_the_labels_are_those_of_the_field_in_their_order() -> None:
@@ -27,11 +40,11 @@ def test_the_labels_are_those_of_the_field_in_their_order() -> None:
     assert (*EVENT_LABELS, BACKGROUND) == LABELS
 
 
-def test_an_event_knows_its_length_and_its_doubt() -> None:
-    event = Event("Rumble", 2.5, 6.0, flags=frozenset({"marginal", "shots=3"}))
-    assert (event.duration_s, event.marginal) == (3.5, True)
-    assert not Event("Rumble", 2.5, 6.0, flags=frozenset({"shots=3"})).marginal
-    assert (event.low_hz, event.high_hz) == (None, None)
+def test_an_event_knows_its_length_and_leaves_open_what_nobody_said() -> None:
+    event = Event("Rumble", 2.5, 6.0)
+    assert event.duration_s == 3.5
+    assert (event.low_hz, event.high_hz, event.shots, event.snr_db) == (None,) * 4
+    assert (event.marginal, event.note) == (False, "")
 
 
 def test_an_event_cannot_be_changed() -> None:
@@ -45,7 +58,9 @@ def test_an_event_needs_a_label() -> None:
         Event("", 0.0, 1.0)
 
 
-@pytest.mark.parametrize(("start_s", "end_s"), [(math.nan, 1.0), (0.0, math.nan), (0.0, math.inf), (-math.inf, 0.0)])
+@pytest.mark.parametrize(
+    ("start_s", "end_s"), [(math.nan, 1.0), (0.0, math.nan), (0.0, math.inf), (-math.inf, 0.0)]
+)
 def test_times_are_numbers(start_s: float, end_s: float) -> None:
     with pytest.raises(ValueError, match=f"start {start_s} s and end {end_s} s must be finite"):
         Event("Rumble", start_s, end_s)

@@ -1,4 +1,4 @@
-"""Counting is exact, frames tile a recording, and cores with their context cover it to the last sample."""
+"""Counts are exact, frames cover a recording, and cores with context cover it to its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def test_pieces_cover_a_count_and_one_fewer_does_not(count: int, size: int) -> N
 
 
 @given(RATES, st.data())
-def test_a_sample_keeps_its_number_on_the_way_over_seconds(rate: int, data: st.DataObject) -> None:
+def test_a_sample_is_the_same_after_conversion_to_seconds_and_back(
+    rate: int, data: st.DataObject
+) -> None:
     samples = data.draw(st.integers(-rate * WEEK_S, rate * WEEK_S))
     assert samples_at(seconds_at(samples, rate), rate) == samples
 
@@ -67,17 +69,21 @@ def test_a_duration_of_whole_frames_is_that_many(grid: FrameGrid, n_frames: int)
 
 def test_the_last_half_second_is_not_lost() -> None:
     assert FrameGrid(4000, 4000).n_frames(42_000) == 11
-    assert [(span.start, span.stop) for span in spans(42_000, 20_000)] == [(0, 20_000), (20_000, 40_000), (40_000, 42_000)]
+    assert [(span.start, span.stop) for span in spans(42_000, 20_000)] == [
+        (0, 20_000),
+        (20_000, 40_000),
+        (40_000, 42_000),
+    ]
 
 
-def test_a_time_half_a_sample_before_a_frame_belongs_to_it() -> None:
+def test_a_time_less_than_half_a_sample_before_a_frame_belongs_to_it() -> None:
     grid = FrameGrid(4000, 400)
     assert grid.frame(0.1 - 0.4 / 4000) == 1
     assert grid.frame(0.1 - 0.6 / 4000) == 0
 
 
 @pytest.mark.parametrize(("rate", "hop"), [(0, 400), (4000, 0), (-1, 400), (4000, -400)])
-def test_a_grid_without_length_is_refused_with_its_numbers(rate: int, hop: int) -> None:
+def test_a_frame_without_length_is_refused_with_its_numbers(rate: int, hop: int) -> None:
     with pytest.raises(ValueError, match=f"rate {rate} Hz and hop {hop} samples"):
         FrameGrid(rate, hop)
 
@@ -86,12 +92,19 @@ def test_a_grid_without_length_is_refused_with_its_numbers(rate: int, hop: int) 
 
 
 @given(st.integers(0, 500), st.integers(1, 80), st.integers(0, 100))
-def test_cores_tile_a_length_and_see_their_context_as_far_as_it_goes(length: int, size: int, context: int) -> None:
+def test_cores_cover_a_length_and_have_context_as_far_as_it_goes(
+    length: int, size: int, context: int
+) -> None:
     cut = list(spans(length, size, context))
-    assert [sample for span in cut for sample in range(span.start, span.stop)] == list(range(length))
+    assert [sample for span in cut for sample in range(span.start, span.stop)] == list(
+        range(length)
+    )
     assert all(span.size == size for span in cut[:-1])
     for span in cut:
-        assert (span.outer_start, span.outer_stop) == (max(0, span.start - context), min(length, span.stop + context))
+        assert (span.outer_start, span.outer_stop) == (
+            max(0, span.start - context),
+            min(length, span.stop + context),
+        )
         assert span.before == span.start - span.outer_start
 
 

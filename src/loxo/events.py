@@ -1,7 +1,8 @@
-"""The nouns: what a person marked (`Event`), what a model found (`Detection`), and how two of them overlap.
+"""What a person marked (`Event`), what a model found (`Detection`), and the overlap of intervals.
 
-Times are seconds from the start of the recording, frequencies hertz; an unknown band is `None`, not zero. Labels are plain strings:
-tables of the field hold many (Roar, Trumpet, aircraft); `LABELS` are those that this package is about.
+Times are seconds from the start of the recording, frequencies are in hertz. An unknown frequency is
+`None`, not zero. Labels are strings, not an enumeration, because tables of the field use many
+(Roar, Trumpet, aircraft); `LABELS` are those of the packaged model.
 """
 
 from __future__ import annotations
@@ -9,11 +10,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["BACKGROUND", "EVENT_LABELS", "LABELS", "Detection", "Event", "Interval", "overlap_s", "union"]
+__all__ = [
+    "BACKGROUND",
+    "EVENT_LABELS",
+    "LABELS",
+    "Detection",
+    "Event",
+    "Interval",
+    "overlap_s",
+    "union",
+]
 
 LABELS = ("Rumble", "Gunshot", "Background")
-"""The labels of the field's tables, in the order of every score array. Background is the absence of the others: it has no row there."""
+"""The default labels, in the order of score arrays. Background means that there is no event; it has
+no scores."""
 EVENT_LABELS = LABELS[:2]
+"""The default labels of events; a model's own are `ModelSpec.labels`."""
 BACKGROUND = LABELS[2]
 
 Interval = tuple[float, float]
@@ -25,10 +37,18 @@ class Event:
     """A sound that a person marked in a recording.
 
     Args:
-        flags: what the annotator said of it: `marginal` (faint or doubtful: neither a positive nor a negative), `shots=13`, ...
+        label: kind of sound, such as `Rumble`.
+        start_s, end_s: times in seconds from the start of the recording.
+        low_hz, high_hz: frequency band in hertz; None if it is unknown.
+        marginal: whether the annotator was in doubt (faint, partly masked). A marginal event is
+            neither a positive nor a negative in training and evaluation.
+        shots: number of gunshots, if it is a burst that was counted.
+        snr_db: level above the noise in decibels, if it is known.
+        note: anything else that the annotator wrote.
 
     Raises:
-        ValueError: if the label is empty, a time is not a number, or the end is not after the start.
+        ValueError: if the label is empty, a time is not a number, or the end is not after the
+            start.
     """
 
     label: str
@@ -36,7 +56,10 @@ class Event:
     end_s: float
     low_hz: float | None = None
     high_hz: float | None = None
-    flags: frozenset[str] = frozenset()
+    marginal: bool = False
+    shots: int | None = None
+    snr_db: float | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -45,17 +68,19 @@ class Event:
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds."""
         return self.end_s - self.start_s
-
-    @property
-    def marginal(self) -> bool:
-        """Whether the annotator was in doubt; such events are left out of positives and kept out of negatives."""
-        return "marginal" in self.flags
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A sound that a model found, with its score in [0, 1].
+    """A sound that a model found.
+
+    Args:
+        label: one of the model's labels.
+        start_s, end_s: times in seconds from the start of the recording.
+        low_hz, high_hz: frequency band in hertz; None if it was not measured.
+        score: how sure the model is, in [0, 1].
 
     Raises:
         ValueError: if a time is not a number or the end is not after the start.
@@ -64,8 +89,8 @@ class Detection:
     label: str
     start_s: float
     end_s: float
-    low_hz: float
-    high_hz: float
+    low_hz: float | None
+    high_hz: float | None
     score: float
 
     def __post_init__(self) -> None:
@@ -80,12 +105,12 @@ def _check_times(start_s: float, end_s: float) -> None:
 
 
 def overlap_s(a: Interval, b: Interval) -> float:
-    """Seconds that two intervals share; zero where they only touch."""
+    """Seconds that two intervals share; zero if they only touch."""
     return max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
 
 
 def union(intervals: list[Interval]) -> list[Interval]:
-    """The same time covered by sorted intervals that do not touch."""
+    """Merge intervals that overlap or touch; the result is sorted and covers the same time."""
     merged: list[Interval] = []
     for start_s, end_s in sorted(intervals):
         if merged and start_s <= merged[-1][1]:

@@ -1,11 +1,13 @@
-"""Where seconds, samples and frames meet: the only place that converts between them.
+"""Conversions between seconds, samples and frames; no other module converts them.
 
-A recording is a row of samples. A model answers in **frames**: cells of `hop` samples that tile the recording without gap or
-overlap, frame `f` being the samples `[f * hop, (f + 1) * hop)`. Analysis windows are centred on their cell, so an event that covers
-frames `[a, b)` lies between `a * hop` and `b * hop` samples, with no half-window to remember.
+A recording is a row of samples. A model gives one score for each **frame**: `hop` samples, without
+gaps or overlap between frames. Frame `f` is the samples `[f * hop, (f + 1) * hop)`. Analysis
+windows are centred on their frame, so an event in the frames `[a, b)` lies between the samples
+`a * hop` and `b * hop`, and no half window has to be added.
 
-All counts are integers. Counting in float seconds loses the last window of a recording (0.5 s of 10.5 s in one public library);
-here a tail shorter than a frame is a frame too, and a tail shorter than a window lies in a window.
+All counts are integers. Counting in float seconds can lose the last window of a recording (0.5 s of
+10.5 s in one public library). Here a tail shorter than a frame is a frame, too, and a tail shorter
+than a window is covered by a window.
 
     samples   0        hop      2*hop     3*hop   length
               |---------|---------|---------|-----|
@@ -26,12 +28,12 @@ __all__ = ["FrameGrid", "Span", "ceil_div", "samples_at", "seconds_at", "spans",
 
 
 def ceil_div(count: int, size: int) -> int:
-    """Number of pieces of `size` that cover `count`; exact for integers of any length."""
+    """Number of pieces of `size` that cover `count`; exact for integers of any size."""
     return -(-count // size)
 
 
 def samples_at(seconds: float, rate: int) -> int:
-    """Nearest sample to a time; halves go away from zero."""
+    """Nearest sample to a time; halves are rounded away from zero."""
     return int(seconds * rate + 0.5) if seconds >= 0 else -int(-seconds * rate + 0.5)
 
 
@@ -41,7 +43,7 @@ def seconds_at(samples: int, rate: int) -> float:
 
 
 def times_s(samples: int, rate: int) -> NDArray[np.float64]:
-    """Times `(sample,)` of the first `samples` samples in seconds."""
+    """Times `(sample,)` in seconds of the first `samples` samples."""
     import numpy as np
 
     return np.arange(samples) / rate
@@ -49,7 +51,16 @@ def times_s(samples: int, rate: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class FrameGrid:
-    """Frames of `hop` samples over a recording of `rate` samples a second, the first one at sample `offset`."""
+    """Frames of equal length over a recording.
+
+    Args:
+        rate: sampling rate in hertz.
+        hop: samples of a frame.
+        offset: first sample of the first frame.
+
+    Raises:
+        ValueError: if `rate` or `hop` is not positive.
+    """
 
     rate: int
     hop: int
@@ -65,7 +76,7 @@ class FrameGrid:
         return self.hop / self.rate
 
     def n_frames(self, n_samples: int) -> int:
-        """Frames that cover `n_samples` samples, the tail included."""
+        """Number of frames that cover `n_samples` samples; the last one may be incomplete."""
         return max(0, ceil_div(n_samples - self.offset, self.hop))
 
     def sample(self, frame: int) -> int:
@@ -73,21 +84,30 @@ class FrameGrid:
         return self.offset + frame * self.hop
 
     def start_s(self, frame: int) -> float:
-        """Time at which a frame starts; the end of frame `f` is the start of frame `f + 1`."""
+        """Time in seconds at which a frame starts, which is where the frame before it ends."""
         return self.sample(frame) / self.rate
 
+    def starts_s(self, first: int, last: int) -> NDArray[np.float64]:
+        """Times `(frame,)` at which the frames `[first, last)` start."""
+        import numpy as np
+
+        return (self.offset + np.arange(first, last) * self.hop) / self.rate
+
     def frame(self, seconds: float) -> int:
-        """Frame that contains a time; a time within half a sample of a frame's start belongs to that frame."""
+        """Frame that contains a time, after the time is rounded to a whole sample."""
         return (samples_at(seconds, self.rate) - self.offset) // self.hop
 
     def frames(self, seconds: float) -> int:
-        """Nearest whole number of frames to a duration."""
+        """Number of whole frames nearest to a duration in seconds."""
         return (2 * samples_at(seconds, self.rate) + self.hop) // (2 * self.hop)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A core `[start, stop)` and the wider `[outer_start, outer_stop)` that must be read to work on it."""
+    """A core `[start, stop)` of samples, and the samples `[outer_start, outer_stop)` it depends on.
+
+    All outer samples must be read to compute a result for the core.
+    """
 
     start: int
     stop: int
@@ -96,19 +116,20 @@ class Span:
 
     @property
     def before(self) -> int:
-        """Context in front of the core."""
+        """Number of samples of context before the core."""
         return self.start - self.outer_start
 
     @property
     def size(self) -> int:
-        """Length of the core."""
+        """Number of samples of the core."""
         return self.stop - self.start
 
 
 def spans(length: int, size: int, context: int = 0) -> Iterator[Span]:
-    """Cut `[0, length)` into cores of `size`, each with `context` at both sides as far as the recording goes.
+    """Cut `[0, length)` into cores of `size` with context on both sides.
 
-    The cores tile the whole length; the last one may be shorter.
+    The cores cover the whole length without overlap; the last one may be shorter. Context ends
+    where the recording does.
 
     Raises:
         ValueError: if `size` is not positive or `context` is negative.

@@ -1,19 +1,22 @@
-"""Files on a disk, on S3 and on web servers: found, read whole or by ranges of bytes, and written so that they are whole or not there.
+"""Find, read and write files on a disk, on S3 and on web servers.
 
-An **address** is a path, `file://...`, `s3://bucket/key` or `http(s)://...`. A `StoredFile` is what a listing says of a file (address, size
-and a version that changes with its content) and the way to its bytes. Local files are read with the system's own calls, since names on
-disks hold what the paths of object stores refuse; the rest is obstore's.
+An **address** is a path, `file://...`, `s3://bucket/key` or `http(s)://...`. A `StoredFile` is what
+a listing says of a file (address, size, and a version that changes with its content) together with
+a way to read it. Local files are read by system calls, because names on disks may hold characters
+that object stores refuse. All other files are read by obstore.
 
-Requests that fail for a moment (a dropped connection, a full server, a slow one, an answer cut short) are repeated after a wait that
-doubles, with some chance in it, so that many readers do not come back at once (M. Brooker, "Exponential backoff and jitter", 2015). Others
-are errors at once: one line with the address, what is wrong and what to do. Keys are never part of one.
+A request that fails for a moment (a dropped connection, a busy or slow server, a truncated answer)
+is repeated. The wait doubles each time and has a random part, so that many readers do not return at
+the same moment (M. Brooker, "Exponential backoff and jitter", 2015). Any other failure is an error
+at once: one line with the address, what is wrong and what to do. An error never shows a key.
 
-Threads may share a `Storage`. A process that was forked from one that has read with it may not: obstore's own threads are not in it.
+Threads may share a `Storage`. A forked process must not use a `Storage` that its parent has read
+with: obstore's threads do not exist in it.
 
-    writing.py     a file that is whole or not there
-    connection.py  connection_config.yaml, and patience
-    failures.py    what can go wrong, in words
-    addresses.py   paths and addresses, globs, folders
+    writing.py     atomic writes of local files
+    connection.py  connection_config.yaml, and the retry policy
+    failures.py    readable messages for errors of obstore and S3
+    addresses.py   paths, addresses, globs and folders
     files.py       StoredFile
     store.py       Storage
 """
@@ -21,20 +24,22 @@ Threads may share a `Storage`. A process that was forked from one that has read 
 from __future__ import annotations
 
 from loxo.storage.addresses import files_below
-from loxo.storage.connection import CONNECTION_FILE, Connection, Patience, read_connection
+from loxo.storage.connection import CONNECTION_FILE, Connection, RetryPolicy, read_connection
 from loxo.storage.failures import StorageError
 from loxo.storage.files import StoredFile
 from loxo.storage.store import Storage
-from loxo.storage.writing import replacing
+from loxo.storage.writing import atomic_write, write_json, write_text
 
 __all__ = [
     "CONNECTION_FILE",
     "Connection",
-    "Patience",
+    "RetryPolicy",
     "Storage",
     "StorageError",
     "StoredFile",
+    "atomic_write",
     "files_below",
     "read_connection",
-    "replacing",
+    "write_json",
+    "write_text",
 ]

@@ -1,4 +1,4 @@
-"""Addresses: paths, `file://`, `s3://bucket/key` and `http(s)://`; globs in them; and the files below a folder."""
+"""Parse addresses (paths, `file://`, `s3://`, `http(s)://`), match globs, and walk folders."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = [
     "just_before",
     "key_in_store",
     "key_of_file",
+    "normalised_address",
     "pattern_of",
-    "plain",
     "root_of",
 ]
 
@@ -30,14 +30,15 @@ BUCKET = re.compile(r"[a-z0-9][\w.-]*", re.ASCII | re.IGNORECASE)
 
 
 def is_remote(url: str) -> bool:
+    """Tell whether an address is on S3 or on a web server."""
     return url.startswith(("s3://", "http://", "https://"))
 
 
-def plain(address: str | os.PathLike[str]) -> str:
-    """An address as it is kept: a path instead of file://, no slash at its end.
+def normalised_address(address: str | os.PathLike[str]) -> str:
+    """Bring an address into the form that is stored: no `file://`, no slash at its end.
 
     Raises:
-        StorageError: if it is of another kind, or holds what would be a secret.
+        StorageError: if it has another scheme, an impossible host or bucket, or a password.
     """
     given = os.fspath(address)
     kind, separator, rest = given.partition("://")
@@ -48,30 +49,50 @@ def plain(address: str | os.PathLike[str]) -> str:
         return unquote(rest.removeprefix("localhost")) or "/"
     host, _, path = rest.partition("/")
     if kind not in {"s3", "http", "https"}:
-        raise StorageError(f"{given}: {kind}:// is not read; give a path, or an address in s3://, http:// or https://")
+        raise StorageError(
+            f"{given}: {kind}:// is not supported; give a path, or an s3://, http:// or https:// "
+            "address"
+        )
     if not host:
-        raise StorageError(f"{given}: it names no {'bucket' if kind == 's3' else 'host'}; write it as {kind}://name/path")
+        raise StorageError(
+            f"{given}: the {'bucket' if kind == 's3' else 'host'} is missing; "
+            f"write {kind}://name/path"
+        )
     if "@" in host:
-        raise StorageError(f"{kind}://...{host.rpartition('@')[2]}: an address holds no password; write keys to {CONNECTION_FILE}")
+        raise StorageError(
+            f"{kind}://...{host.rpartition('@')[2]}: an address must not hold a password; "
+            f"write keys to {CONNECTION_FILE}"
+        )
     if kind != "s3" and re.search("[?#]", rest):
-        raise StorageError(f"{kind}://{re.split('[?#]', rest)[0]}: an address with ? or # is not read; fetch the file and give its path")
+        raise StorageError(
+            f"{kind}://{re.split('[?#]', rest)[0]}: addresses with ? or # are not supported; "
+            "download the file and give its path"
+        )
     if not (BUCKET.fullmatch(host) if kind == "s3" else ENDPOINT.fullmatch(f"{kind}://{host}")):
-        raise StorageError(f"{given}: no {'bucket' if kind == 's3' else 'host'} can have this name; check the address")
+        raise StorageError(
+            f"{given}: not a possible name of a {'bucket' if kind == 's3' else 'host'}; "
+            "check the address"
+        )
     return f"{kind}://{host}/{path}" if path else f"{kind}://{host}"
 
 
 def root_of(url: str) -> str:
-    """The bucket or the host of an address, as an address."""
+    """Return the address of the bucket or the host."""
     return "/".join(url.split("/", 3)[:3])
 
 
 def key_in_store(url: str) -> str:
-    """The key in its bucket, or the path on its host; a key is as it is written, a path of the web is decoded."""
+    """Return the key in the bucket as it is written, or the decoded path on the web server."""
     key = url[len(root_of(url)) + 1 :]
     return key if url.startswith("s3://") else unquote(key)
 
 
 def key_of_file(url: str) -> str:
+    """Return the key or path of a file.
+
+    Raises:
+        StorageError: if the address is that of a folder.
+    """
     key = key_in_store(url)
     if not key or key.endswith("/"):
         raise StorageError(f"{url}: a folder, not a file; give the address of a file")
@@ -79,13 +100,18 @@ def key_of_file(url: str) -> str:
 
 
 def fixed_parts(path: PurePosixPath | Path) -> list[str]:
-    """The folders in front of the first name with a glob."""
+    """Return the parts of a path before the first one that holds a glob."""
     parts = list(path.parts)
-    return parts[: next((place for place, part in enumerate(parts) if GLOB.search(part)), len(parts))]
+    return parts[
+        : next((place for place, part in enumerate(parts) if GLOB.search(part)), len(parts))
+    ]
 
 
 def just_before(prefix: str) -> str | None:
-    """A key that comes shortly before those with a prefix; None where they start with a folder, which can be asked for itself."""
+    """Return a key that sorts shortly before all keys with a prefix.
+
+    None where the prefix ends in a folder, since S3 can list that folder itself.
+    """
     if not re.search(r"[A-Za-z0-9_-]\Z", prefix):
         return None
     before = chr(ord(prefix[-1]) - 1).replace("/", ".")
@@ -93,21 +119,28 @@ def just_before(prefix: str) -> str | None:
 
 
 def pattern_of(glob: str, url: str) -> re.Pattern[str]:
-    """A glob as a regular expression, in which `*` stays within one name and `**/` stands for any folders.
+    """Translate a glob into a regular expression.
+
+    `*` stays within one name, `**/` stands for any folders.
 
     Raises:
-        StorageError: if there is no such glob.
+        StorageError: if a range such as `[z-a]` in it is empty.
     """
     meanings = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     pieces = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", glob)
     try:
-        return re.compile("".join(meanings.get(piece) or _one_of(piece) or re.escape(piece) for piece in pieces), re.DOTALL)
+        return re.compile(
+            "".join(meanings.get(piece) or _one_of(piece) or re.escape(piece) for piece in pieces),
+            re.DOTALL,
+        )
     except re.error as error:
-        raise StorageError(f"{url}: no characters are within its [...]; write the first before the last, as [a-z]") from error
+        raise StorageError(
+            f"{url}: the range in [...] is empty; write the first letter before the last, as [a-z]"
+        ) from error
 
 
 def _one_of(piece: str) -> str:
-    """`[...]` or `[!...]` as a regular expression; empty if the piece is none."""
+    """Translate `[...]` or `[!...]` into a regular expression; empty if it is something else."""
     inner = re.fullmatch(r"\[(!?)([^\]]+)\]", piece)
     if inner is None:
         return ""
@@ -116,21 +149,30 @@ def _one_of(piece: str) -> str:
 
 
 def is_wanted(name: str, suffixes: Collection[str]) -> bool:
-    return not name.startswith(".") and (not suffixes or name.lower().endswith(tuple(suffix.lower() for suffix in suffixes)))
+    """Tell whether a name is not hidden and has one of some suffixes, in any letter case."""
+    return not name.startswith(".") and (
+        not suffixes or name.lower().endswith(tuple(suffix.lower() for suffix in suffixes))
+    )
 
 
-def files_below(folder: Path, suffixes: Collection[str] = (), entered: set[Path] | None = None) -> Iterator[Path]:
-    """Files of a folder and the folders in it, with one of some suffixes, in upper or lower case; all if there are none.
+def files_below(
+    folder: Path, suffixes: Collection[str] = (), entered: set[Path] | None = None
+) -> Iterator[Path]:
+    """Walk a folder and yield the files with one of some suffixes, in any letter case.
 
-    Nothing hidden comes, such as the `._x.wav` of macOS. Links to folders are followed, but no folder is entered twice. A folder that may
-    not be read stands for itself: opening it says so.
+    Hidden files, such as `._x.wav` of macOS, are ignored. Links to folders are followed, and each
+    folder is entered once. A folder that cannot be read is yielded itself, so that opening it
+    gives the reason.
 
     Args:
-        entered: folders that were entered before; those entered now are added.
+        suffixes: wanted extensions; all files if there are none.
+        entered: folders that were entered before; folders entered now are added.
     """
     entered = set() if entered is None else entered
     unreadable: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)), followlinks=True):
+    for parent, folders, names in os.walk(
+        folder, onerror=lambda error: unreadable.append(Path(error.filename)), followlinks=True
+    ):
         real = Path(parent).resolve()
         if real in entered:
             folders.clear()

@@ -1,4 +1,4 @@
-"""How S3 is reached, and how patiently: the connection file, or the environment. Keys are never shown."""
+"""Read the connection to S3 from a file or the environment, and define how often to retry."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 
-__all__ = ["CONNECTION_FILE", "ENDPOINT", "REGION", "Connection", "Patience", "read_connection"]
+__all__ = ["CONNECTION_FILE", "ENDPOINT", "REGION", "Connection", "RetryPolicy", "read_connection"]
 
 CONNECTION_FILE = Path("config/connection_config.yaml")
-"""Where the connection is looked for, from the folder in which a command runs; git ignores it."""
+"""Default connection file, relative to the working folder; git ignores it."""
 REGION = re.compile(r"[a-z0-9-]+")
-ENDPOINT = re.compile(r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d+)?(/[\w./~-]*)?", re.ASCII | re.IGNORECASE)
-"""What of these can stand in an address: obstore ends in a panic on others. There is no room for a password."""
+ENDPOINT = re.compile(
+    r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d+)?(/[\w./~-]*)?", re.ASCII | re.IGNORECASE
+)
+"""Names that may stand in an address. obstore panics on others. A password does not match."""
 
 
 class Connection(BaseModel):
-    """How S3 is reached; without keys, by the usual AWS environment variables."""
+    """A connection to S3; without keys, the usual AWS environment variables are used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -35,7 +37,9 @@ class Connection(BaseModel):
     @model_validator(mode="after")
     def consistent(self) -> Self:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
-            raise ValueError("aws_access_key_id and aws_secret_access_key come together; give both or none")
+            raise ValueError(
+                "aws_access_key_id and aws_secret_access_key come together; give both or none"
+            )
         if self.anonymous and self.aws_access_key_id is not None:
             raise ValueError("anonymous: true reads without keys; leave out the keys, or anonymous")
         if self.region_name is not None and not REGION.fullmatch(self.region_name):
@@ -46,13 +50,14 @@ class Connection(BaseModel):
 
 
 def read_connection(path: Path | None = None, *, anonymous: bool = False) -> Connection:
-    """The connection of a file, or of `CONNECTION_FILE` if it is there, or that of the environment.
+    """Read a connection from a file, from `CONNECTION_FILE` if it exists, or from the environment.
 
     Args:
-        anonymous: read public buckets without keys, whatever keys there are.
+        path: a connection file; None takes `CONNECTION_FILE` where that exists.
+        anonymous: read public buckets without keys, even where keys are known.
 
     Raises:
-        ValueError: if the file is missing though it was named, is not YAML, or a key is unknown or wrong.
+        ValueError: if a named file is missing, is not YAML, or holds an unknown or wrong key.
     """
     named = path or CONNECTION_FILE
     if path is None and not named.is_file():
@@ -60,33 +65,44 @@ def read_connection(path: Path | None = None, *, anonymous: bool = False) -> Con
     try:
         content = yaml.safe_load(named.read_text(encoding="utf-8")) or {}
     except OSError as error:
-        raise ValueError(f"{named}: {error.strerror}; write it as config/connection_config.example.yaml shows") from error
+        raise ValueError(
+            f"{named}: {error.strerror}; write it as config/connection_config.example.yaml shows"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError):
-        # The parser's own words would repeat a line of the file, which may hold a key.
-        raise ValueError(f"{named}: not YAML; write it as config/connection_config.example.yaml shows") from None
+        # The parser's message would repeat a line of the file, which may hold a key.
+        raise ValueError(
+            f"{named}: not YAML; write it as config/connection_config.example.yaml shows"
+        ) from None
     if not isinstance(content, dict):
-        raise ValueError(  # noqa: TRY004 what users can mend is a ValueError
-            f"{named}: lines as `region_name: us-west-2` are expected; see config/connection_config.example.yaml"
+        raise ValueError(  # noqa: TRY004 the command line shows a ValueError as one line
+            f"{named}: lines such as `region_name: us-west-2` are expected; "
+            "see config/connection_config.example.yaml"
         )
     if anonymous:
         secrets = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
-        content = {key: value for key, value in content.items() if key not in secrets} | {"anonymous": True}
+        content = {key: value for key, value in content.items() if key not in secrets} | {
+            "anonymous": True
+        }
     try:
         return Connection.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{named}: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(
+            f"{named}: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long is waited, and how often is tried.
+class RetryPolicy:
+    """How often a request is repeated, and how long to wait.
 
     Args:
-        attempts: of a request, the first included.
-        first_wait_s: before the second attempt; doubled before each further one, up to `longest_wait_s`.
-        timeout_s: without a byte of the answer.
+        attempts: attempts of a request, the first included.
+        first_wait_s: wait before the second attempt; it doubles with each further attempt.
+        longest_wait_s: longest wait between two attempts.
+        timeout_s: longest time without a byte of the answer.
+        connect_timeout_s: longest time until a connection is made.
     """
 
     attempts: int = 6

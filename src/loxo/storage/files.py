@@ -1,11 +1,10 @@
-"""A file as a listing knows it, and the way to its bytes: ranges, a stream, or something to seek and read in."""
+"""A file as a listing describes it, and ways to read it: ranges, a stream, a seekable file."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
@@ -16,26 +15,26 @@ from loxo.storage.addresses import is_remote
 __all__ = ["Fetcher", "StoredFile"]
 
 PIECE = 4 << 20
-"""Bytes of a piece of a stream."""
-READERS = 8
-"""Ranges of one file that are fetched at a time."""
+"""Bytes of one piece of a stream."""
 AHEAD = (4 << 10, 1 << 20)
-"""Bytes that a small read fetches: at first, and at most after reading on and on."""
+"""Bytes that a small read fetches: at first, and at most, after sequential reads."""
 
 
 class Fetcher(Protocol):
-    """What brings bytes from where they are."""
+    """Something that reads ranges of bytes of a stored file."""
 
     def fetch(self, file: StoredFile, start: int, stop: int) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file as a listing knows it, and the way to its bytes.
+    """A file as a listing describes it, and ways to read it.
 
     Args:
-        url: a path for local files, else the whole address.
-        version: another one when the content is another: an ETag, or the time of the last change.
+        url: path of a local file, else the whole address.
+        size: bytes.
+        version: changes with the content: an ETag, or the time of the last change.
+        storage: reads the bytes.
     """
 
     url: str
@@ -45,55 +44,49 @@ class StoredFile:
 
     @property
     def name(self) -> str:
+        """Base name, decoded if it is that of a web address."""
         last = PurePosixPath(self.url).name
         return unquote(last) if self.url.startswith(("http://", "https://")) else last
 
     @property
     def path(self) -> Path | None:
-        """Where it lies on the disk; None if it does not."""
+        """Path on the disk; None for a remote file."""
         return None if is_remote(self.url) else Path(self.url)
 
     def read(self, start: int, stop: int) -> bytes:
-        """Bytes `[start, stop)`, in one request.
+        """Read bytes `[start, stop)` in one request.
 
         Raises:
             ValueError: if they lie outside the file.
-            StorageError: if not all of them can be had, or, of a remote file, its content is another than was listed.
+            StorageError: if not all of them can be read, or a remote file has changed since it
+                was listed.
         """
         if not 0 <= start <= stop <= self.size:
             raise ValueError(f"{self.url}: bytes {start} to {stop} are not within 0 to {self.size}")
         return self.storage.fetch(self, start, stop) if stop > start else b""
 
-    def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Several ranges at a time, in the order in which they are asked for.
-
-        Raises:
-            StorageError: if not all of them can be had.
-        """
-        with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda span: self.read(*span), ranges))
-
     def stream(self) -> Iterator[bytes]:
-        """All bytes, in pieces; after a failure, on from where it was.
+        """Read the whole file in pieces; a retry continues at the piece that failed.
 
         Raises:
-            StorageError: if it cannot go on.
+            StorageError: if a piece cannot be read.
         """
         for start in range(0, self.size, PIECE):
             yield self.read(start, min(self.size, start + PIECE))
 
     def open(self) -> BinaryIO:
-        """The file as parsers want it: to seek and read in."""
+        """Open the file for reading and seeking, as parsers need it."""
         if self.path is not None:
             return self.path.open("rb")
         return cast("BinaryIO", _RangeFile(self))
 
 
 class _RangeFile(io.RawIOBase):
-    """A remote file to seek and read in.
+    """A remote file for reading and seeking.
 
-    A read larger than what is read ahead is one request for just its bytes. Smaller ones are served from a window that grows while
-    reading goes on, and is small again after a jump: a header costs a few kilobytes, and a file read through costs few requests.
+    A read that is larger than the read-ahead window is one request for just its bytes. Smaller
+    reads are served from the window. The window grows while reads are sequential and shrinks after
+    a jump, so a header costs a few kilobytes and a whole file costs few requests.
     """
 
     def __init__(self, file: StoredFile) -> None:
@@ -140,12 +133,16 @@ class _RangeFile(io.RawIOBase):
         end = self.window_start + len(self.window)
         if self.window_start <= start and stop <= end:
             return self.window[start - self.window_start : stop - self.window_start]
-        known = self.window[start - self.window_start :] if self.window_start <= start < end else b""
+        known = (
+            self.window[start - self.window_start :] if self.window_start <= start < end else b""
+        )
         first = start + len(known)
         if stop - first >= self.ahead:
             return known + self.file.read(first, stop)
-        # Reading on: the next window joins the last one.
+        # The read is sequential if the next window starts where the last one ended.
         self.ahead = min(2 * self.ahead, AHEAD[1]) if first == end and self.window else AHEAD[0]
-        self.window = known + self.file.read(first, min(self.file.size, max(stop, first + self.ahead)))
+        self.window = known + self.file.read(
+            first, min(self.file.size, max(stop, first + self.ahead))
+        )
         self.window_start = start
         return self.window[: stop - start]

@@ -1,13 +1,17 @@
-"""Recordings that must be decoded: FLAC, OGG, MP3, AIFF, compressed WAV, and whatever else libsndfile recognises by its content.
+"""Decode FLAC, OGG, MP3, AIFF, compressed WAV, and all other formats of libsndfile.
 
-Decoded samples are float32: reading them as 16 bits is no faster than the decoder, and a float can say that it was not decoded (NaN).
-libsndfile opens cut files without a word, so each kind has its own tell-tale: AIFF has its size in front, the last page of an OGG file is
-marked, FLAC and MP3 give the number of samples in front and fail, or end, while they are decoded. An MP3 without that number has as many
-as its frames hold (mp3.py).
+Decoded samples are float32: 16 bits would not be faster, and a float can mark a sample that was not
+decoded (NaN).
 
-A damaged place in the middle of a FLAC file costs a block or two, since each block says where it belongs: the gap is filled with NaN, and
-what follows has its right time. OGG and MP3 have no such numbers, or libsndfile does not use them: it stops there, or goes on and leaves
-out what it could not decode, so that the rest comes too early by as much as is missing in the end.
+libsndfile opens truncated files without an error, so truncation is detected for each format in its
+own way. AIFF gives its size in the header. The last page of an OGG file is marked. FLAC and MP3
+give the number of samples in the header, and decoding fails or ends before that number. An MP3
+without that number has as many samples as its frames hold (mp3.py).
+
+Damage in the middle of a FLAC file costs a block or two, because each block holds its position: the
+gap is filled with NaN, and later samples keep their times. In OGG and MP3 files libsndfile has no
+such positions. It either stops at the damage or skips it. After a skip, all later samples come too
+early by the length of the missing part.
 """
 
 from __future__ import annotations
@@ -31,39 +35,50 @@ __all__ = ["decoded_chunks", "read_decoded"]
 
 Decoded = NDArray[np.float32]
 Source = str | bytes | CountedMp3
-"""What libsndfile is given to open."""
+"""What libsndfile can open."""
 
 UNKNOWN_LENGTH = 2**62
-"""libsndfile gives the largest count of all to a FLAC whose encoder was not able to write one."""
+"""Counts from here on mean "unknown": libsndfile gives the largest integer to a FLAC file whose
+encoder could not write one."""
 UNRECOGNISED = 1
-"""libsndfile's number for a file that is none of its formats."""
+"""libsndfile's error number for an unknown format."""
 COUNT_SIZE = 1 << 20
 """Samples decoded at a time to count them."""
 MP3_LEAD = 40_000
-"""Samples that are decoded in front of those that are asked for: more than any frame leans on."""
+"""Samples decoded before the requested ones; no MP3 frame depends on more."""
 GAP_STEPS = tuple(4096 << doubled for doubled in range(10))
-"""Samples from one place to the next at which decoding is taken up again, from one usual block of a FLAC file on: 8 minutes at 8 kHz."""
+"""Steps in samples at which decoding is tried again after damage. The first is a usual FLAC block,
+all together are 8 minutes at 8 kHz."""
 OGG_PAGE = 65_307
 """Bytes of the largest page of an OGG file."""
 OGG_PAGE_HEADER = 27
-"""Bytes in front of the sizes of a page's segments, the last of them being the number of segments (RFC 3533)."""
+"""Bytes before the segment table of a page; the last one is the number of segments (RFC 3533)."""
 OGG_END = 0x04
-"""The bit of a page's type, its byte 5, that marks a stream's last page."""
+"""Bit of a page's type (byte 5) that marks the last page of a stream."""
 
 
 def read_decoded(path: Path) -> Header:
-    """Header of a file by what libsndfile makes of it; 0 samples if none of them can be decoded.
+    """Read a header with libsndfile; it has 0 samples if none can be decoded.
 
     Raises:
-        RecordingError: if it makes nothing of it.
+        RecordingError: if libsndfile does not recognise the file.
     """
     with _source(path) as source, _open(source) as sound:
-        form, rate, channels, n_samples = str(sound.format), int(sound.samplerate), int(sound.channels), int(sound.frames)
+        form, rate, channels, n_samples = (
+            str(sound.format),
+            int(sound.samplerate),
+            int(sound.channels),
+            int(sound.frames),
+        )
     damage: list[Damage] = []
     if n_samples >= UNKNOWN_LENGTH:
         n_samples = sum(map(len, decoded_chunks(path, 0, n_samples, COUNT_SIZE)))
         damage.append(
-            Damage("no-data-size", f"its header does not say how long it is; {seconds_at(n_samples, max(1, rate)):.2f} s can be decoded")
+            Damage(
+                "no-data-size",
+                f"its header does not give its length; "
+                f"{seconds_at(n_samples, max(1, rate)):.2f} s can be decoded",
+            )
         )
     elif next(decoded_chunks(path, 0, n_samples, 1), None) is None:
         n_samples = 0
@@ -76,10 +91,10 @@ def read_decoded(path: Path) -> Header:
 
 
 class _Sound(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A file that is read on and on.
+    """A file that is only read forward.
 
-    Where files can be sought in, soundfile does so after each read, to where it is already; of MP3, a frame that leans on those before it
-    comes out silent then.
+    soundfile seeks to the current position after each read of a seekable file. In MP3 a frame that
+    depends on earlier ones is then decoded as silence.
     """
 
     def seekable(self) -> bool:
@@ -96,11 +111,12 @@ def _source(path: Path) -> Iterator[Source]:
             yield counted
         elif sys.platform == "win32":
             yield os.fspath(path)
-        else:  # a name may be bytes that are no text; soundfile would want to encode it
+        else:  # a name may be bytes that are not valid text, which soundfile would try to encode
             yield os.fsencode(path)
     except soundfile.LibsndfileError as error:
         raise RecordingError(
-            f"{path}: no sound that can be read (it begins with {first!r}); copy it again, or convert it to WAV or FLAC"
+            f"{path}: not a readable audio file (it begins with {first!r}); copy it again, or "
+            "convert it to WAV or FLAC"
         ) from error
 
 
@@ -109,7 +125,7 @@ def _open(source: Source) -> _Sound:
         source.seek(0)
     try:
         return _Sound(source)
-    except TypeError as error:  # a name in .raw, of which soundfile wants to be told the format
+    except TypeError as error:  # soundfile expects the format of names in .raw
         raise soundfile.LibsndfileError(UNRECOGNISED) from error
 
 
@@ -134,33 +150,38 @@ def _ogg_damage(file: BinaryIO) -> Iterator[Damage]:
 
 
 def decoded_chunks(path: Path, start: int, stop: int, size: int) -> Iterator[Decoded]:
-    """Samples `(frame, channel)` from `start` to `stop` as consecutive arrays of up to `size`.
+    """Decode samples `[start, stop)` as consecutive arrays `(frame, channel)` of up to `size`.
 
-    Gaps in a FLAC file are NaN; of others, and behind the last sample that can be decoded, there is nothing more.
+    Gaps in a FLAC file are NaN. Other formats end at damage, and every format ends after the last
+    sample that can be decoded.
 
     Raises:
-        RecordingError: if the file is no sound, or neither `start` nor anything behind it can be reached.
+        RecordingError: if the file is not audio, or neither `start` nor any later sample can be
+            reached.
     """
     with _source(path) as source:
         at, begin, sound = start, start, _opened_at(source, start)
         if sound is None:
-            begin, sound = _opened_behind(source, start)
+            begin, sound = _opened_after(source, start)
         if sound is None:
-            raise RecordingError(f"{path}: sample {start} of {stop} cannot be reached; it is damaged, or it must be converted")
+            raise RecordingError(
+                f"{path}: sample {start} of {stop} cannot be reached; the file is damaged, or "
+                "must be converted"
+            )
         while sound is not None:
             with sound:
                 begin = min(stop, begin)
                 yield from _gap(begin - at, sound.channels, size)
                 n_decoded, failed = yield from _decoded(sound, stop - begin, size)
             at = begin + n_decoded
-            begin, sound = _opened_behind(source, at) if failed and at < stop else (at, None)
+            begin, sound = _opened_after(source, at) if failed and at < stop else (at, None)
 
 
 def _opened_at(source: Source, position: int) -> _Sound | None:
-    """A file that stands at a sample; None if that cannot be reached."""
+    """Open a file and go to a sample; None if it cannot be reached."""
     sound = _open(source)
     lead = min(position, MP3_LEAD) if sound.format == "MP3" else 0
-    try:  # what cannot be sought in can be read from its beginning
+    try:  # a file that is not seekable can be read from its beginning
         reached = position == 0 or sound.seek(position - lead) + len(sound.read(lead)) == position
     except soundfile.LibsndfileError:
         reached = False
@@ -170,8 +191,11 @@ def _opened_at(source: Source, position: int) -> _Sound | None:
     return None
 
 
-def _opened_behind(source: Source, position: int) -> tuple[int, _Sound | None]:
-    """A FLAC file that stands at a sample behind a damaged place, and which that is. About twice the damage is passed over at most."""
+def _opened_after(source: Source, position: int) -> tuple[int, _Sound | None]:
+    """Open a FLAC file at the first reachable sample after damage; also return that sample.
+
+    At most about twice the length of the damage is skipped.
+    """
     with _open(source) as sound:
         end = sound.frames if sound.format == "FLAC" else 0
     for step in GAP_STEPS:
@@ -187,8 +211,14 @@ def _gap(n_samples: int, channels: int, size: int) -> Iterator[Decoded]:
         yield np.full((min(size, n_samples - at), channels), np.nan, np.float32)
 
 
-def _decoded(sound: _Sound, n_samples: int, size: int) -> Generator[Decoded, None, tuple[int, bool]]:
-    """What comes next, in arrays of up to `size`, as far as it can be decoded: how many samples that is, and whether decoding failed."""
+def _decoded(
+    sound: _Sound, n_samples: int, size: int
+) -> Generator[Decoded, None, tuple[int, bool]]:
+    """Decode the next samples in arrays of up to `size`, as far as possible.
+
+    Returns:
+        the number of decoded samples, and whether decoding failed.
+    """
     for at in range(0, n_samples, size):
         samples = np.full((min(size, n_samples - at), sound.channels), np.nan, np.float32)
         n_decoded, failed = _decode(sound, samples)
@@ -200,10 +230,10 @@ def _decoded(sound: _Sound, n_samples: int, size: int) -> Generator[Decoded, Non
 
 
 def _decode(sound: _Sound, samples: Decoded) -> tuple[int, bool]:
-    """Fill an array with what comes next: how many samples that is, and whether decoding failed."""
+    """Decode into an array; return the number of samples, and whether decoding failed."""
     try:
         return len(sound.read(out=samples)), False
     except soundfile.LibsndfileError:
-        # What was decoded before is there, and may be all of it.
+        # The array holds what was decoded before the failure, which may be everything.
         decoded = ~np.isnan(samples[:, 0])
         return len(samples) if decoded.all() else int(decoded.argmin()), True

@@ -1,12 +1,15 @@
-"""MP3 files that do not say how long they are.
+"""Count the frames of MP3 files that do not give their length.
 
-An encoder that can go back writes into the first frame how many follow (`Xing` or `Info`; `VBRI`). Recorders that write as they go, and
-pipes, leave it out. libsndfile then takes the length from the size of the file and the bit rate of its first frame, and reads no further:
-of a variable bit rate that may be half of what is there, of a constant one a frame too many. So frames are counted here, which needs no
-more than the header of each, and libsndfile is handed the file with a first frame that says it.
+An encoder that can seek writes the number of frames into the first one (`Xing`, `Info` or `VBRI`).
+Recorders and pipes do not. libsndfile then estimates the length from the size of the file and the
+bit rate of the first frame, and reads no further. With a variable bit rate the estimate may be half
+of the recording; with a constant one it is a frame too long. So the frames are counted here, by
+their headers. libsndfile is then given the file with an additional first frame that holds the
+count.
 
-Frames of layer III (ISO/IEC 11172-3 and 13818-3) begin with eleven ones; the next bits are the version of MPEG and the layer, in the
-third byte are the bit rate, the rate and whether a byte of padding follows, all of which the length of the frame depends on.
+Frames of layer III (ISO/IEC 11172-3 and 13818-3) begin with eleven ones. The next bits are the MPEG
+version and the layer. The third byte holds the bit rate, the sampling rate and the padding bit,
+which decide the length of the frame.
 """
 
 from __future__ import annotations
@@ -21,17 +24,21 @@ __all__ = ["CountedMp3", "counted_mp3"]
 VERSION_1, VERSION_2, VERSION_25 = 3, 2, 0
 KILOBITS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 KILOBITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-RATES = {VERSION_1: (44100, 48000, 32000), VERSION_2: (22050, 24000, 16000), VERSION_25: (11025, 12000, 8000)}
+RATES = {
+    VERSION_1: (44100, 48000, 32000),
+    VERSION_2: (22050, 24000, 16000),
+    VERSION_25: (11025, 12000, 8000),
+}
 LAYER_3 = 1
 MONO = 3
 COUNTS = (b"Xing", b"Info", b"VBRI")
 NO_CHECKSUM = 0x01
 ROOMY = 9
-"""Index of a bit rate of which a frame has room for the count at every rate."""
+"""Index of a bit rate whose frames have room for the count at every sampling rate."""
 
 
 class CountedMp3:
-    """A file that libsndfile can read: a first frame in front of those that are there."""
+    """A file-like object for libsndfile: a frame with the count, then the frames of the file."""
 
     def __init__(self, first: bytes, frames: mmap.mmap, start: int) -> None:
         self.first = first
@@ -40,7 +47,11 @@ class CountedMp3:
         self.position = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: len(self.frames) - self.skipped}[whence]
+        base = {
+            os.SEEK_SET: 0,
+            os.SEEK_CUR: self.position,
+            os.SEEK_END: len(self.frames) - self.skipped,
+        }[whence]
         self.position = base + offset
         return self.position
 
@@ -58,7 +69,7 @@ class CountedMp3:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The four bytes in front of a frame of layer III."""
+    """The four header bytes of a frame of layer III."""
 
     raw: bytes
     version: int
@@ -66,16 +77,21 @@ class _Header:
 
     @property
     def side_bytes(self) -> int:
-        """Of what lies between the header and the place of the count."""
+        """Bytes of side information between the header and the count."""
         mono = self.raw[3] >> 6 == MONO
         return (17 if mono else 32) if self.version == VERSION_1 else (9 if mono else 17)
 
     def lengths(self) -> dict[int, int]:
-        """Bytes of a frame by its third byte, of all frames at this rate."""
-        bytes_a_kilobit, kilobits = (144_000, KILOBITS_1) if self.version == VERSION_1 else (72_000, KILOBITS_2)
+        """Length of a frame in bytes, by its third byte, for frames at this sampling rate."""
+        bytes_a_kilobit, kilobits = (
+            (144_000, KILOBITS_1) if self.version == VERSION_1 else (72_000, KILOBITS_2)
+        )
         rate = RATES[self.version][self.rate_index]
         return {
-            index << 4 | self.rate_index << 2 | padding << 1 | private: bytes_a_kilobit * speed // rate + padding
+            index << 4 | self.rate_index << 2 | padding << 1 | private: bytes_a_kilobit
+            * speed
+            // rate
+            + padding
             for index, speed in enumerate(kilobits, start=1)
             for padding in (0, 1)
             for private in (0, 1)
@@ -83,8 +99,12 @@ class _Header:
 
 
 def counted_mp3(file: BinaryIO) -> CountedMp3 | None:
-    """An open file with a count in front; None if it is no MP3 of layer III, or says itself how long it is."""
-    start = _behind_tag(file)
+    """Put a frame with the count in front of an open file.
+
+    Returns:
+        A file for libsndfile; None if the file is not MP3 of layer III, or gives its own length.
+    """
+    start = _after_tag(file)
     file.seek(start)
     head = file.read(4096)
     header = _header(head[:4])
@@ -95,8 +115,11 @@ def counted_mp3(file: BinaryIO) -> CountedMp3 | None:
     return CountedMp3(_counting_frame(header, _count(frames, start, header)), frames, start)
 
 
-def _behind_tag(file: BinaryIO) -> int:
-    """Where a file begins, but for its ID3 tag: whose size is in four bytes of 7 bits, without its own header of ten."""
+def _after_tag(file: BinaryIO) -> int:
+    """Return the first byte after an ID3 tag, 0 without one.
+
+    The tag gives its size in four bytes of 7 bits each, without its own header of ten bytes.
+    """
     file.seek(0)
     head = file.read(10)
     if len(head) < 10 or not head.startswith(b"ID3"):
@@ -112,7 +135,7 @@ def _header(raw: bytes) -> _Header | None:
 
 
 def _count(data: mmap.mmap, start: int, header: _Header) -> int:
-    """Whole frames of one rate; what lies between frames is passed over."""
+    """Count whole frames of one sampling rate; bytes between frames are ignored."""
     lengths, sync = header.lengths(), header.raw[:2]
     end, n_frames, at = len(data), 0, start
     while 0 <= at < end - 4:
@@ -126,8 +149,10 @@ def _count(data: mmap.mmap, start: int, header: _Header) -> int:
 
 
 def _counting_frame(header: _Header, n_frames: int) -> bytes:
-    """A silent frame that says how many follow."""
+    """Make a silent frame that holds the number of frames after it."""
     third = ROOMY << 4 | header.rate_index << 2
-    head = bytes([header.raw[0], header.raw[1] | NO_CHECKSUM, third, header.raw[3]]) + bytes(header.side_bytes)
+    head = bytes([header.raw[0], header.raw[1] | NO_CHECKSUM, third, header.raw[3]]) + bytes(
+        header.side_bytes
+    )
     frame = head + b"Xing" + (1).to_bytes(4, "big") + n_frames.to_bytes(4, "big")
     return frame.ljust(header.lengths()[third], b"\0")

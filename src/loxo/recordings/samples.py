@@ -1,4 +1,4 @@
-"""Samples on their way from a file to a model: channels become one, a rate becomes another, and an account is kept of what passed."""
+"""Mix channels, resample, and check samples between a file and a model."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from loxo.timeline import ceil_div
 __all__ = ["Block", "SampleCheck", "Samples", "resampled", "to_mono"]
 
 Samples = NDArray[np.int16] | NDArray[np.float32]
-"""`(frame, channel)`, as they are in the file."""
+"""Samples `(frame, channel)` as the file stores them."""
 Block = NDArray[np.float32]
-"""`(sample,)` of one channel; full scale is 1."""
+"""Samples `(sample,)` of one channel; full scale is 1."""
 
 INT16_SCALE = 1 / 32768
 FULL_SCALE = 32767 / 32768
-"""The largest value of 16 bits; what reaches it may have been cut off there."""
+"""Largest value of 16 bits; a sample that reaches it may be clipped."""
 LARGEST = 1e12
-"""Far beyond any scale that floats are recorded at, and far below what overflows when it is squared: larger values are no sound."""
+"""Limit of plausible floats: far beyond any scale in use, far below what overflows when squared."""
 CLIPPED_SHARE = 1e-4
-"""Share of samples at full scale from which it is reported; single ones are loud, not damaged."""
+"""Smallest share of full-scale samples that is reported as clipping; fewer may be loud sounds."""
 
 
 @dataclass(slots=True)
 class SampleCheck:
-    """A running account of the samples of a recording, as they were before channels were mixed and rates changed.
+    """Collect statistics of a recording's samples before they are mixed and resampled.
 
     >>> check = SampleCheck()
     >>> check.update(np.zeros((4000, 1), np.int16))
@@ -46,8 +46,8 @@ class SampleCheck:
     notes: list[Damage] = field(default_factory=list)
 
     def update(self, samples: Samples) -> None:
-        """Take account of the next samples `(frame, channel)` or `(frame,)`."""
-        values = samples if samples.dtype == np.int16 else samples[_sound(samples)]
+        """Add the next samples `(frame, channel)` or `(frame,)`."""
+        values = samples if samples.dtype == np.int16 else samples[_is_plausible(samples)]
         self.n_values += samples.size
         self.n_non_finite += samples.size - values.size
         if values.size == 0:
@@ -55,42 +55,53 @@ class SampleCheck:
         scale = INT16_SCALE if values.dtype == np.int16 else 1.0
         low, high = float(values.min()) * scale, float(values.max()) * scale
         if low <= -FULL_SCALE or high >= FULL_SCALE:
-            self.n_clipped += int(np.count_nonzero(values >= FULL_SCALE / scale) + np.count_nonzero(values <= -FULL_SCALE / scale))
+            self.n_clipped += int(
+                np.count_nonzero(values >= FULL_SCALE / scale)
+                + np.count_nonzero(values <= -FULL_SCALE / scale)
+            )
         self.low, self.high = min(self.low, low), max(self.high, high)
 
     def note(self, damage: Damage) -> None:
-        """Add what was seen elsewhere while the samples were read."""
+        """Add damage that was found elsewhere while samples were read."""
         self.notes.append(damage)
 
     def damage(self) -> tuple[Damage, ...]:
-        """What is wrong with what has passed so far."""
+        """Return the damage in all samples so far."""
         found = list(self.notes)
         if self.n_non_finite:
             share = 100 * self.n_non_finite / self.n_values
             found.append(
-                Damage("non-finite", f"{self.n_non_finite} samples ({share:.2g} %) are damaged, or no numbers; they are taken as 0")
+                Damage(
+                    "non-finite",
+                    f"{self.n_non_finite} samples ({share:.2g} %) are damaged or not finite; "
+                    "they are read as 0",
+                )
             )
         if self.low == self.high:
             found.append(Damage("silent", f"all samples are {self.low:.6g}"))
         elif self.n_clipped > CLIPPED_SHARE * self.n_values:
             share = 100 * self.n_clipped / self.n_values
-            found.append(Damage("clipped", f"{share:.2g} % of the samples are at full scale or beyond"))
+            found.append(
+                Damage("clipped", f"{share:.2g} % of the samples are at full scale or beyond")
+            )
         return tuple(found)
 
 
-def _sound(samples: Samples) -> NDArray[np.bool_]:
-    """Which values can be sound; those that are no numbers cannot."""
-    sound: NDArray[np.bool_] = np.abs(samples) <= LARGEST
-    return sound
+def _is_plausible(samples: Samples) -> NDArray[np.bool_]:
+    """Whether each value is plausible; NaN is not."""
+    plausible: NDArray[np.bool_] = np.abs(samples) <= LARGEST
+    return plausible
 
 
 def to_mono(samples: Samples) -> Block:
-    """Mean of all channels of `(frame, channel)`; what is no sound counts as 0."""
+    """Average the channels of `(frame, channel)`; implausible values count as 0."""
     if samples.dtype == np.int16:
-        columns: list[Block] = [np.multiply(column, INT16_SCALE, dtype=np.float32) for column in samples.T]
+        columns: list[Block] = [
+            np.multiply(column, INT16_SCALE, dtype=np.float32) for column in samples.T
+        ]
     else:
-        columns = [np.where(_sound(column), column, np.float32(0)) for column in samples.T]
-    # Column by column: several times faster than a mean over a short axis.
+        columns = [np.where(_is_plausible(column), column, np.float32(0)) for column in samples.T]
+    # Adding columns is several times faster than a mean over a short axis.
     total = columns[0]
     for column in columns[1:]:
         total += column
@@ -98,10 +109,16 @@ def to_mono(samples: Samples) -> Block:
 
 
 def resampled(blocks: Iterable[Block], own_rate: int, rate: int) -> Iterator[Block]:
-    """Consecutive blocks at another rate; how they are cut does not change a bit of the result.
+    """Resample consecutive blocks; the result does not depend on how the input is cut.
 
-    Sample `k` of the result is the band-limited signal at the time `k / rate`, and the result has the samples whose times lie within the
-    recording: `ceil(n * rate / own_rate)` of `n`. Before and after the recording there is silence.
+    Sample `k` of the result is the band-limited signal at time `k / rate`. `n` samples give
+    `ceil(n * rate / own_rate)`: those whose times lie within the recording. The signal is zero
+    before and after the recording.
+
+    Args:
+        blocks: `(sample,)` at `own_rate`, in order.
+        own_rate: samples a second of the input.
+        rate: samples a second of the result.
     """
     stream = soxr.ResampleStream(own_rate, rate, 1, dtype="float32")
     n_in = n_out = 0
@@ -111,7 +128,8 @@ def resampled(blocks: Iterable[Block], own_rate: int, rate: int) -> Iterator[Blo
         n_out += len(out)
         if len(out):
             yield out
-    # soxr rounds the length; silence for one sample more of the result makes sure that it is long enough to be cut.
+    # soxr rounds the length. Silence for one further sample makes the result long enough to be cut
+    # to the exact length.
     silence = np.zeros(ceil_div(own_rate, rate) + 1, np.float32)
     rest = stream.resample_chunk(silence, last=True)[: ceil_div(n_in * rate, own_rate) - n_out]
     if len(rest):

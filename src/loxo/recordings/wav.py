@@ -1,22 +1,27 @@
-"""WAV, RF64 and W64: where the samples lie, by the file's own chunks and by its size, and reading them from there.
+"""Find and read the samples of WAV, RF64 and W64 files by their chunks and their size.
 
     RIFF size WAVE | fmt_ size ... | LIST size ... | data size samples........ | LIST size ...
-         |______________________________________________________________________________| the container's size, from behind itself
-                                                  |____| the samples' size                | end of the file
+         |______________________________________________________________________________|
+              size of the container
+                                                   |______________|          end of the file
+                                                     size of the samples
 
-The two sizes and the end of the file agree in a whole file. Where they do not, the file counts: samples are read from the start of the
-data chunk to the end that is there.
+In an intact file both sizes agree with the length of the file. Where they do not, the file is
+believed: samples are read from the start of the data chunk to the end of the file.
 
-- *Truncated*: the container and the samples go on after the end of the file. A copy that broke off, a full card.
-- *No data size*: 0, all ones, or 2 GiB less next to nothing. A recorder writes that first and the true size when it closes the file; of
-  one that lost its power, and of what came through a pipe, it stays.
-- *Over-long size*: the samples go on after the container's end, which the file does reach: the size is wrong, nothing is missing.
-- *Short size*: a second or more follows the announced end and is no chunk: a header that was not brought up to date, or samples of more
-  than 4 GiB, whose size does not fit in 32 bits.
+- *Truncated*: the container and the samples would end after the end of the file: an interrupted
+  copy, a full card.
+- *No data size*: 0, all ones, or almost 2 GiB. A recorder writes such a size first and the true one
+  when it closes the file. It stays if the recorder loses power, and in files from a pipe.
+- *Over-long size*: the samples would end after the end of the container, which the file does reach:
+  the size is wrong, nothing is missing.
+- *Short size*: at least a second follows the announced end and is no chunk: the header was not
+  updated, or the samples exceed 4 GiB, whose size does not fit in 32 bits.
 
-Read are 8 to 32 bit integers and 32 and 64 bit floats, in WAVE_FORMAT_EXTENSIBLE or without, little- or big-endian (RIFX). Chunks are
-those of Microsoft's RIFF specification, EBU Tech 3306 (RF64, its `ds64` chunk holds the sizes of 64 bits), and Sony's W64 (chunks named
-by 16 bytes, sizes of 64 bits that count their own header, multiples of 8 bytes).
+Supported are integers of 8 to 32 bits and floats of 32 and 64 bits, with or without
+WAVE_FORMAT_EXTENSIBLE, little- or big-endian (RIFX). Chunks follow Microsoft's RIFF specification,
+EBU Tech 3306 (RF64; its `ds64` chunk holds sizes of 64 bits) and Sony's W64 (16-byte chunk names,
+sizes of 64 bits that include the chunk header, multiples of 8 bytes).
 """
 
 from __future__ import annotations
@@ -37,25 +42,34 @@ from loxo.timeline import ceil_div, seconds_at
 __all__ = ["decode_pcm", "pcm_chunks", "read_wav"]
 
 PCM, FLOAT, EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
-CODES = {(PCM, 1): "u1", (PCM, 2): "i2", (PCM, 3): "i3", (PCM, 4): "i4", (FLOAT, 4): "f4", (FLOAT, 8): "f8"}
+CODES = {
+    (PCM, 1): "u1",
+    (PCM, 2): "i2",
+    (PCM, 3): "i3",
+    (PCM, 4): "i4",
+    (FLOAT, 4): "f4",
+    (FLOAT, 8): "f8",
+}
 
 ONES_32, ONES_64 = 2**32 - 1, 2**64 - 1
 NEARLY_2_GIB = range(0x7FFFF000, 0x80000001)
-"""Where a file has no such size, it is that of a program that does not know it yet: SoX says the first of these, arecord others."""
+"""Sizes that stand for "not known yet": SoX writes the first of these, arecord others."""
 W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 W64_WAVE = b"wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
 
 @dataclass(frozen=True, slots=True)
 class _Container:
-    """What differs between the members of the family.
+    """What differs between WAV, RF64 and W64.
 
     Args:
-        head: of a chunk: its name (four letters) and its size.
-        own_size: bytes that a chunk's size counts for its own head.
-        first: where the first chunk begins.
-        end: where the container ends by its own account; 0 if it does not say.
-        file_size: where it ends in fact.
+        format: name of the format.
+        order: byte order, `<` or `>`.
+        head: header of a chunk: name (four letters) and size.
+        own_size: bytes of the chunk header that a chunk's size includes.
+        first: first byte of the first chunk.
+        end: end of the container by its own header; 0 if the header does not give it.
+        file_size: bytes of the file.
     """
 
     format: str
@@ -67,33 +81,44 @@ class _Container:
     file_size: int
 
     def after(self, file: BinaryIO, end: int) -> int:
-        """Where the chunk begins that follows one with this end."""
+        """Return the first byte of the chunk after one that ends here."""
         if self.own_size:
             return ceil_div(end, 8) * 8
-        # An odd chunk is followed by a zero; some writers leave it out, but no name begins with one.
+        # A zero byte follows a chunk of odd length. Some writers omit it; no name begins with zero.
         file.seek(end)
         return end + 1 if end % 2 and file.read(1) == b"\0" else end
 
 
 def _container(file: BinaryIO, file_size: int) -> _Container | None:
-    """The family's member that a file begins as; None if it is no such file."""
+    """Recognise the container of a file; None for any other file."""
     file.seek(0)
     head = file.read(40)
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         order = ">" if head[:4] == b"RIFX" else "<"
         (size,) = struct.unpack(f"{order}I", head[4:8])
         end = 8 + size if 0 < size < ONES_32 else 0
-        return _Container("RF64" if b"64" in head[:4] else "WAV", order, struct.Struct(f"{order}4sI"), 0, 12, end, file_size)
+        return _Container(
+            "RF64" if b"64" in head[:4] else "WAV",
+            order,
+            struct.Struct(f"{order}4sI"),
+            0,
+            12,
+            end,
+            file_size,
+        )
     if head.startswith(W64_RIFF) and head.endswith(W64_WAVE):
         (end,) = struct.unpack("<Q", head[16:24])
         return _Container("W64", "<", struct.Struct("<4s12xQ"), 24, 40, end, file_size)
     return None
 
 
-def _chunks(file: BinaryIO, container: _Container, position: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and size of the chunks from a position on, until the file ends or something is no chunk.
+def _chunks(
+    file: BinaryIO, container: _Container, position: int
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, first byte and size of each chunk from a position on.
 
-    The file stands at the chunk's first byte.
+    Ends with the file, or at the first bytes that are no chunk. While a chunk is yielded, the file
+    position is its first byte.
     """
     while position < container.file_size:
         file.seek(position)
@@ -110,7 +135,7 @@ def _chunks(file: BinaryIO, container: _Container, position: int) -> Iterator[tu
 
 @dataclass(frozen=True, slots=True)
 class _Encoding:
-    """What the format chunk says; `code` is empty where samples are compressed."""
+    """Content of the format chunk; `code` is empty for compressed samples."""
 
     rate: int
     channels: int
@@ -119,26 +144,34 @@ class _Encoding:
 
 
 def _encoding(chunk: bytes, order: str) -> _Encoding:
+    """Read the content of the format chunk."""
     if len(chunk) < 16:
         raise HeaderError("its format chunk is missing or cut short")
-    tag, channels, rate, bytes_per_s, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
+    tag, channels, rate, bytes_per_s, frame_bytes, bits = struct.unpack(
+        f"{order}HHIIHH", chunk[:16]
+    )
     if tag == EXTENSIBLE and len(chunk) >= 28:
         (tag,) = struct.unpack(f"{order}I", chunk[24:28])
     if channels == 0:
         raise HeaderError("its header says 0 channels")
-    # Samples may be kept in more bytes than their bits need (20 bits in 4 bytes); the frame tells, if it is right.
-    width = frame_bytes // channels if frame_bytes % channels == 0 and frame_bytes * 8 >= bits * channels else ceil_div(bits, 8)
+    # Samples may occupy more bytes than their bits need (20 bits in 4 bytes). So the width follows
+    # from the frame size where that is plausible.
+    width = (
+        frame_bytes // channels
+        if frame_bytes % channels == 0 and frame_bytes * 8 >= bits * channels
+        else ceil_div(bits, 8)
+    )
     code = CODES.get((tag, width), "")
     return _Encoding(rate, channels, code, rate * channels * width if code else bytes_per_s)
 
 
 def read_wav(file: BinaryIO, file_size: int) -> Header | None:
-    """Header of an open WAV, RF64 or W64 file; None if it is none.
+    """Read the header of an open WAV, RF64 or W64 file; None for any other file.
 
-    Of compressed samples (A-law, ADPCM, ...) the header has no layout and no count.
+    For compressed samples (A-law, ADPCM, ...) the header has no layout and 0 samples.
 
     Raises:
-        HeaderError: if the header does not lead to samples.
+        HeaderError: if no samples can be found.
     """
     container = _container(file, file_size)
     if container is None:
@@ -152,13 +185,18 @@ def read_wav(file: BinaryIO, file_size: int) -> Header | None:
             _, data_size_64 = struct.unpack(f"{container.order}QQ", file.read(16))
         elif name == b"data":
             announced = data_size_64 if size == ONES_32 else size
-            return _header(file, container, _encoding(form, container.order), _Data(start, announced, max(0, file_size - start)))
+            return _header(
+                file,
+                container,
+                _encoding(form, container.order),
+                _Data(start, announced, max(0, file_size - start)),
+            )
     raise HeaderError("it ends before its samples, or its header is broken")
 
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """Bytes of samples: where they begin, how many the header announces, and how many the file can hold."""
+    """The data chunk: first byte, bytes that the header announces, bytes that the file has."""
 
     start: int
     announced: int
@@ -171,11 +209,20 @@ def _header(file: BinaryIO, container: _Container, encoding: _Encoding, data: _D
     if not encoding.code:
         return Header(container.format, encoding.rate, encoding.channels, 0, damage)
     layout = PcmLayout(data.start, encoding.code, container.order, encoding.channels)
-    return Header(container.format, encoding.rate, encoding.channels, n_bytes // layout.frame_bytes, damage, layout)
+    return Header(
+        container.format,
+        encoding.rate,
+        encoding.channels,
+        n_bytes // layout.frame_bytes,
+        damage,
+        layout,
+    )
 
 
-def _usable(file: BinaryIO, container: _Container, encoding: _Encoding, data: _Data) -> tuple[int, DamageKind | None]:
-    """Bytes of samples that are there, and what is wrong with what the header says of them."""
+def _usable(
+    file: BinaryIO, container: _Container, encoding: _Encoding, data: _Data
+) -> tuple[int, DamageKind | None]:
+    """Return the number of bytes of samples, and what is wrong with the announced size."""
     if data.announced in (0, ONES_32, ONES_64):
         empty = data.there == 0 or (data.announced == 0 and _chunk_at(file, container, data.start))
         return (0, None) if empty else (data.there, "no-data-size")
@@ -192,24 +239,37 @@ def _usable(file: BinaryIO, container: _Container, encoding: _Encoding, data: _D
 
 
 def _chunk_at(file: BinaryIO, container: _Container, position: int) -> bool:
-    """Whether a chunk that the file has room for begins at a position."""
-    return any(start + size <= container.file_size for _, start, size in islice(_chunks(file, container, position), 1))
+    """Tell whether a chunk that fits into the file begins at a position."""
+    return any(
+        start + size <= container.file_size
+        for _, start, size in islice(_chunks(file, container, position), 1)
+    )
 
 
 def _damage(kind: DamageKind | None, encoding: _Encoding, data: _Data) -> tuple[Damage, ...]:
     if kind is None:
         return ()
     if encoding.bytes_per_s == 0:
-        return (Damage(kind, f"its header announces {data.announced} bytes of samples; the file has {data.there}"),)
+        return (
+            Damage(
+                kind,
+                f"its header announces {data.announced} bytes of samples; "
+                f"the file has {data.there}",
+            ),
+        )
     there_s = seconds_at(data.there, encoding.bytes_per_s)
     if kind == "no-data-size":
-        return (Damage(kind, f"its header does not say how long it is; the file has {there_s:.2f} s"),)
+        return (Damage(kind, f"its header does not give its length; the file has {there_s:.2f} s"),)
     announced_s = seconds_at(data.announced, encoding.bytes_per_s)
-    return (Damage(kind, f"its header announces {announced_s:.2f} s; the file has {there_s:.2f} s"),)
+    return (
+        Damage(kind, f"its header announces {announced_s:.2f} s; the file has {there_s:.2f} s"),
+    )
 
 
-def pcm_chunks(opened: Callable[[], BinaryIO], layout: PcmLayout, start: int, stop: int, size: int) -> Iterator[Samples]:
-    """Samples `[start, stop)` as consecutive arrays of up to `size`; ends early where the file does."""
+def pcm_chunks(
+    opened: Callable[[], BinaryIO], layout: PcmLayout, start: int, stop: int, size: int
+) -> Iterator[Samples]:
+    """Read samples `[start, stop)` as arrays of up to `size`; end where the file ends."""
     with opened() as file:
         file.seek(layout.start + start * layout.frame_bytes)
         for at in range(start, stop, size):
@@ -223,8 +283,8 @@ def pcm_chunks(opened: Callable[[], BinaryIO], layout: PcmLayout, start: int, st
 
 
 def decode_pcm(raw: NDArray[np.uint8], layout: PcmLayout) -> Samples:
-    """Samples `(frame, channel)` from bytes: 16 bits as they are, others as float32 in [-1, 1)."""
-    if layout.code == "i3":  # 24 bits are the upper ones of 32
+    """Decode bytes to samples `(frame, channel)`: int16 from 16 bits, else float32 in [-1, 1)."""
+    if layout.code == "i3":  # 24 bits become the upper ones of 32
         wide = np.zeros((len(raw) // 3, 4), np.uint8)
         wide[:, slice(1, 4) if layout.order == "<" else slice(0, 3)] = raw.reshape(-1, 3)
         values = wide.view(f"{layout.order}i4")
@@ -240,5 +300,7 @@ def decode_pcm(raw: NDArray[np.uint8], layout: PcmLayout) -> Samples:
             scaled: NDArray[np.float32] = np.multiply(values, 2.0**-31, dtype=np.float32)
             return scaled
         case _:
-            with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite, and accounted for as that
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # values beyond float32 become infinite, and SampleCheck counts them
                 return values.astype(np.float32)

@@ -1,40 +1,45 @@
 """Annotation tables -> events, and detections -> the tables that people open.
 
-Each group of the field keeps its own table: Raven's selections of one sound or of many, the six columns of the Elephant Listening
-Project, gunshot tables with burst counts, a detector's rows with a reviewer's verdicts. A table's **dialect** is recognised from its
-header; dialects are data, in `dialects.py`. Whatever the dialect, what comes out is the same:
+Each research group has its own kind of table: Raven selections in one sound file or in several, the
+six columns of the Elephant Listening Project, gunshot tables with burst counts, a detector's rows
+with a reviewer's verdicts. A table's **dialect** is recognised from its header; dialects are data,
+in `dialects.py`. Reading gives the same results for every dialect:
 
-- `Annotation`: an `Event` with times in seconds from the start of *its own file*, and the table and line that it came from;
-- `searched_empty`: recordings that a person went through and found empty, which differs from recordings nobody looked at;
-- an `AnnotationError` that names table, row, column, value and what was expected, for anything that cannot be read. Nothing is guessed.
+- `Annotation`: an `Event` with times in seconds from the start of *its own file*, how the table
+  names that file (`RecordingName`), and the table and line that hold it;
+- `searched_empty`: recordings that a person searched and found empty, which differ from recordings
+  that nobody searched;
+- an `AnnotationError` with table, row, column, value and what was expected, for anything that
+  cannot be read. Unclear cells are never guessed.
 
-Tables, recordings and detections meet under the `recording_stem` of a file: its base name without the audio extension.
+`match_annotations` then finds the recordings that the tables name.
 
-    records.py    Annotation, Annotations, TableProblem; how files are named
+    records.py    Annotation, Annotations, TableProblem
     dialects.py   the headers of the field, and what its labels, flags and verdicts mean
-    tables.py     a file -> rows of cells: encoding, delimiter, quotes; which files of a folder are tables
+    tables.py     a file -> rows of cells: encoding, delimiter, quotes; the tables of a folder
+    label_map.py  new names for the labels of a user's tables
+    views.py      merging the rows that Raven writes for each view of an event
     reading.py    rows of cells -> annotations
+    matching.py   annotations by the path of their recording
     writing.py    detections -> Raven, Audacity, CSV, Parquet
 
-Sources: Raven Pro user's manual (selection tables); Elephant Listening Project, Cornell (tables of Nouabale-Ndoki, Dzanga and Gabon).
+Sources: Raven Pro user's manual (selection tables); Elephant Listening Project, Cornell (tables of
+Nouabale-Ndoki, Dzanga and Gabon).
 """
 
 from __future__ import annotations
 
 from loxo.annotations.dialects import DIALECTS, Dialect
-from loxo.annotations.reading import read_annotations
-from loxo.annotations.records import (
-    Annotation,
-    AnnotationError,
-    Annotations,
-    TableProblem,
-    distinct_stems,
-    recording_stem,
-)
+from loxo.annotations.label_map import read_label_map
+from loxo.annotations.matching import Matched, match_annotations, names_index
+from loxo.annotations.reading import read_annotations, read_table
+from loxo.annotations.records import Annotation, AnnotationError, Annotations, TableProblem
 from loxo.annotations.tables import AUDACITY_SUFFIX
 from loxo.annotations.writing import (
     DETECTIONS_SCHEMA,
+    EVENT_COLUMNS,
     RAVEN_COLUMNS,
+    detection_id,
     detections_frame,
     write_audacity,
     write_csv,
@@ -47,16 +52,21 @@ __all__ = [
     "AUDACITY_SUFFIX",
     "DETECTIONS_SCHEMA",
     "DIALECTS",
+    "EVENT_COLUMNS",
     "RAVEN_COLUMNS",
     "Annotation",
     "AnnotationError",
     "Annotations",
     "Dialect",
+    "Matched",
     "TableProblem",
+    "detection_id",
     "detections_frame",
-    "distinct_stems",
+    "match_annotations",
+    "names_index",
     "read_annotations",
-    "recording_stem",
+    "read_label_map",
+    "read_table",
     "write_audacity",
     "write_csv",
     "write_events",

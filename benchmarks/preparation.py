@@ -1,9 +1,12 @@
-"""What `loxo prepare clips` fetches, and how fast it is: 200 clips out of 8 h, from a disk and from an S3 server on loopback.
+"""Measure the speed of `loxo prepare clips`, and what it fetches: 200 clips out of 8 h.
+
+The recordings lie on a disk, then on an S3 server on loopback.
 
     python benchmarks/preparation.py
 
-The recordings are noise: what is in them costs nothing and saves nothing. The server is moto's, of the development environment; it holds an
-hour in memory for each answer, so that the time is the server's own, and the bytes are what counts.
+The recordings are noise: what is in them does not matter here. The server is moto's, of the
+development environment. It holds an hour in memory for each answer, so the time is the server's
+own, and the number of bytes is the result.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ LOXO = Path(sys.executable).with_name("loxo")
 
 
 def make(folder: Path) -> None:
-    """Eight recordings of an hour with 25 events each, far enough from each other for clips of their own."""
+    """Write eight recordings of an hour with 25 events each, far enough apart for single clips."""
     rng = np.random.default_rng(0)
     for number in range(HOURS):
         path = folder / "recordings" / f"nn01a_2018010{number + 1}_000000.wav"
@@ -41,22 +44,47 @@ def make(folder: Path) -> None:
         starts = 20 + 140 * np.arange(EVENTS // HOURS) + rng.uniform(0, 60, EVENTS // HOURS)
         table = folder / "tables" / f"{path.stem}.selections.txt"
         table.parent.mkdir(exist_ok=True)
-        write_events(table, [Event("Rumble", round(start, 3), round(start, 3) + 4.0) for start in starts.tolist()], path.name)
+        write_events(
+            table,
+            [Event("Rumble", round(start, 3), round(start, 3) + 4.0) for start in starts.tolist()],
+            path.name,
+        )
 
 
 def measure(folder: Path, recordings: str, environment: dict[str, str]) -> str:
-    """A line on one way to the recordings."""
-    tables: list[str] = ["--tables", "tables", "--recordings", recordings, "--data", f"data-{len(recordings)}"]
-    subprocess.run([str(LOXO), "prepare", "table", *tables], cwd=folder, env=environment, check=True, capture_output=True)
+    """Cut clips from recordings at one address; a line with what it took."""
+    tables: list[str] = [
+        "--tables",
+        "tables",
+        "--recordings",
+        recordings,
+        "--data",
+        f"data-{len(recordings)}",
+    ]
+    subprocess.run(
+        [str(LOXO), "prepare", "table", *tables],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
     began = time.perf_counter()
     command = [str(LOXO), "prepare", "clips", *tables[-2:]]
-    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, check=True, capture_output=True, text=True
+    )
     took = time.perf_counter() - began
     clips = read_clips(folder / tables[-1] / "clips.parquet")
     wanted = sum(2 * round(clip.seconds * clip.rate) for clip in clips)
     found = re.search(r"([\d.,]+) MB fetched", " ".join(done.stdout.replace("│", " ").split()))
-    told = f", {float(found[1].replace(',', '')) * 1e6 / wanted:.3f} bytes fetched for each of theirs" if found else ""
-    return f"{len(clips)} clips ({wanted / 1e6:.1f} MB) in {took:.2f} s, start-up included: {len(clips) / took:.0f} clips a second{told}"
+    line = (
+        f"{len(clips)} clips ({wanted / 1e6:.1f} MB) in {took:.2f} s, start-up included: "
+        f"{len(clips) / took:.0f} clips a second"
+    )
+    if found:
+        fetched = float(found[1].replace(",", "")) * 1e6
+        line += f", {fetched / wanted:.3f} bytes fetched for each of theirs"
+    return line
 
 
 def main() -> None:
@@ -64,10 +92,17 @@ def main() -> None:
         folder = Path(name)
         make(folder)
         print("disk:", measure(folder, "recordings", dict(os.environ)))
-        server = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(PORT)], stderr=subprocess.DEVNULL)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-p", str(PORT)], stderr=subprocess.DEVNULL
+        )
         try:
             url = f"http://127.0.0.1:{PORT}"
-            keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": url}
+            keys = {
+                "AWS_ACCESS_KEY_ID": "any",
+                "AWS_SECRET_ACCESS_KEY": "any",
+                "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": url,
+            }
             for _ in range(100):
                 try:
                     urllib.request.urlopen(f"{url}/moto-api/").close()  # noqa: S310 loopback

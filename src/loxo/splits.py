@@ -1,27 +1,34 @@
-"""Which recording or site is in which fold, and a check that refuses leakage.
+"""Assign recordings to train, validation and test, and check clips for leaks between them.
 
-A model that is judged on what it has heard in training looks better than it is. Clips of one recording share the same night, the same
-insects and often the same animal, so no recording is divided; with `by="site"` no site is. What goes whole into one split is a **unit**:
+Clips of one recording share the night, the insects and often the animal. A model that is tested on
+such clips looks better than it is, so recordings that belong together stay in one split. They form
+a **unit**, a connected component of these links:
 
-- recordings that share a stem: one sound as WAV and as FLAC, or in two buckets;
-- recordings of one site that overlap in absolute time: a file longer than 24 h and the next one hold the same sound;
-- with `by="site"`, all recordings of a site. A recording of unknown site is then a unit of its own.
+- the same recording under two paths: one stem (a WAV and a FLAC, or copies in two buckets), unless
+  both sites are known and differ, as for AudioMoths, which name files by the time alone;
+- recordings of one site that overlap in absolute time: a file longer than 24 h and the next one;
+- with `by="site"`, all recordings of a site.
 
-Units are stratified by label: every label's clips come near to the wanted shares. Three steps, of which each leaves alone what those
-before it have placed:
+Units are assigned in three steps:
 
-1. Units with recordings of a published test set go to test, whatever its share.
-2. Every split gets a unit with every label, as far as there are such units: the scarcest label first, and train before the others.
-3. The rest goes where it is needed: label by label, the scarcest of what is left first, its biggest unit first, each to the split that
-   needs most of this label. So no split gets more of the label than it needs by as much as a unit, unless an earlier step gave it that.
+1. Units of published test recordings go to test, whatever its share.
+2. Each split gets a unit of each label that it lacks: labels of the fewest units first, train
+   before validation before test. Among units with the label, the one with most of the missing
+   labels is taken, then the one nearest to what the split still needs.
+3. The remaining units go label by label, the label with the fewest clips first and its largest unit
+   first, each to the split that lacks most clips of that label.
 
-The order of equal units is drawn with the seed from their stems, so that a set is split in the same way in any order, and in any folder.
+Step 2 succeeds for two labels if each has three units that are free after step 1, and for `n`
+labels if each has `3 n`. In step 3 a split exceeds its share by less than one unit. The
+order of equal units is drawn with the seed from their sites and names, so it depends neither on the
+order of the data nor on the folder that they lie in.
 
-`check` trusts nobody: it looks at the clips themselves, wherever they come from. In published tables of the field 4 of 8 gunshot test
-files also hold training rows.
+`check_leaks` checks finished clips of any origin. It is needed: in published tables, 4 of 8 test
+files of gunshots also hold training rows.
 
-Sources: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011, LNCS 6913, 145-158 (its
-iterative stratification, here of units instead of single examples).
+Source: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML
+PKDD 2011, LNCS 6913, 145-158. Step 3 is their iterative stratification, of units instead of single
+examples.
 """
 
 from __future__ import annotations
@@ -29,73 +36,89 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Literal, get_args
 
-from loxo.annotations import recording_stem
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from loxo.clips import Clip
+from loxo.messages import pluralize
+from loxo.recordings.names import recording_stem, stem_key
 
-__all__ = ["SPLITS", "By", "LeakError", "Member", "Placed", "SplitSettings", "assign", "check", "placed", "unmatched"]
+__all__ = [
+    "SPLITS",
+    "LeakError",
+    "RecordingCounts",
+    "SplitBy",
+    "SplitSettings",
+    "assign_splits",
+    "check_leaks",
+]
 
 SPLITS = ("train", "validation", "test")
-TRAIN, VALIDATION, TEST = SPLITS
+TEST = SPLITS.index("test")
 
-By = Literal["recording", "site"]
+SplitBy = Literal["recording", "site"]
 
 NO_CLIPS = ""
-"""Stands for a label in units without clips, so that they are spread too."""
-TRIES = 2000
-"""Most steps in search of a unit with a label for a split; only tables of a dozen labels or more in few units come near it."""
+"""Label of units without clips, so that they are spread over the splits, too."""
 GRACE_S = 1e-3
-"""Clips that share no more are apart: their times are rounded."""
-NAMED = 3
-"""Most leaks that an error names."""
+"""Shorter overlaps of clips are ignored, because their times are rounded."""
+MAX_NAMED = 3
+"""Number of leaks that an error names."""
+
+Counts = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """What is kept together, and how much goes where.
+    """What stays together, and the share of each split.
 
     Args:
-        by: what is never divided. A recording of unknown site counts as a site of its own.
-        validation: its share of the clips of each label; train gets what validation and test leave.
-        test: the same.
-        seed: of the order of units that are equal in size.
+        by: unit that is never divided between splits, `recording` or `site`.
+        validation: share of the clips of each label for validation; train gets the rest.
+        test: share of the clips of each label for test.
+        seed: decides the order of units of equal size.
 
     Raises:
-        ValueError: if `by` is neither, a share is negative, or nothing is left for train.
+        ValueError: if `by` is unknown, a share is negative, or nothing is left for train.
     """
 
-    by: By = "recording"
+    by: SplitBy = "recording"
     validation: float = 0.15
     test: float = 0.15
     seed: int = 0
 
     def __post_init__(self) -> None:
         _check_by(self.by)
+        shares = f"shares of validation {self.validation} and test {self.test}"
         if not (self.validation >= 0 and self.test >= 0):
-            raise ValueError(f"shares of validation {self.validation} and test {self.test} must not be negative; 0 leaves a split out")
+            raise ValueError(f"{shares} must not be negative; 0 leaves a split empty")
         if not self.validation + self.test < 1:
-            raise ValueError(f"shares of validation {self.validation} and test {self.test} leave nothing to train; keep their sum below 1")
+            raise ValueError(f"{shares} leave nothing to train; keep their sum below 1")
 
     @property
     def shares(self) -> dict[str, float]:
-        """Of the splits that get any, in the order of `SPLITS`."""
-        shares = {TRAIN: 1 - self.validation - self.test, VALIDATION: self.validation, TEST: self.test}
-        return {split: share for split, share in shares.items() if share > 0}
+        """Share of each split that gets any, in the order of `SPLITS`."""
+        all_shares = (1 - self.validation - self.test, self.validation, self.test)
+        named = zip(SPLITS, all_shares, strict=True)
+        return {split: share for split, share in named if share > 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """What is known of a recording to be put into a fold.
+class RecordingCounts:
+    """A recording that is to be assigned, and its number of clips.
 
     Args:
-        recording: its address, which no other member has.
+        recording: its path or address, unique in the set.
         counts: clips (or events) by label, Background included.
-        start_time: zoned.
-        seconds: its length; 0 where that is unknown, and no overlap is seen.
+        start_time: start with its time zone; None if it is unknown, so that overlaps are not found.
+        seconds: length; 0 if it is unknown.
 
     Raises:
         ValueError: if the start time has no zone, or a count or the length is negative.
@@ -108,357 +131,311 @@ class Member:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_zoned(self.recording, self.start_time)
+        if self.start_time is not None and self.start_time.utcoffset() is None:
+            raise ValueError(
+                f"{self.recording}: its start time {self.start_time} has no zone; "
+                "give it one, or None"
+            )
         if min(self.counts.values(), default=0) < 0 or not 0 <= self.seconds < math.inf:
-            raise ValueError(f"{self.recording}: counts {dict(self.counts)} and length {self.seconds} s must not be negative")
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A clip, where it was cut, and the split that it is in.
-
-    Args:
-        start_time: zoned, of the clip, not of its recording.
-        start_s: in its recording.
-        end_s: in its recording.
-
-    Raises:
-        ValueError: if the start time has no zone.
-    """
-
-    recording: str
-    split: str
-    site: str | None = None
-    start_time: datetime | None = None
-    start_s: float = 0.0
-    end_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_zoned(self.recording, self.start_time)
-
-    @property
-    def seconds(self) -> float:
-        return self.end_s - self.start_s
-
-
-def placed(clip: Clip) -> Placed:
-    """A clip of a manifest, as `check` looks at it."""
-    start_s = clip.start_s or 0.0
-    began = None if clip.start_time is None else clip.start_time + timedelta(seconds=start_s)
-    return Placed(clip.group, clip.split, clip.site, began, start_s, start_s + clip.seconds)
+            raise ValueError(
+                f"{self.recording}: counts {dict(self.counts)} and length {self.seconds} s "
+                "must not be negative"
+            )
 
 
 class LeakError(ValueError):
-    """The same sound is in two splits, or a recording of the test set is not in test."""
+    """The same sound is in two splits, or a test recording is not in test."""
 
 
 def _check_by(by: str) -> None:
-    if by not in get_args(By):
-        raise ValueError(f"splits by {by!r} are not known; choose one of {', '.join(get_args(By))}")
+    if by not in get_args(SplitBy):
+        choices = ", ".join(get_args(SplitBy))
+        raise ValueError(f"splits by {by!r} are not known; choose one of {choices}")
 
 
-def _check_zoned(recording: str, start_time: datetime | None) -> None:
-    if start_time is not None and start_time.utcoffset() is None:
-        raise ValueError(f"{recording}: its start time {start_time} has no zone; give it one, or leave it out")
+# ---- recordings that belong together
 
 
-# ---- what belongs together
+_Link = tuple[int, int]
+"""Indices of two recordings, or clips, that belong together."""
 
 
-class _Sound(Protocol):
-    """A stretch of sound in a recording: a `Member` is a whole one, a `Placed` clip a part."""
+def _links(
+    spans: Sequence[RecordingCounts], by: SplitBy, grace_s: float = 0.0
+) -> Iterator[tuple[str, _Link]]:
+    """Links between spans, each with its kind: recording, site or time.
 
-    @property
-    def recording(self) -> str: ...
-    @property
-    def site(self) -> str | None: ...
-    @property
-    def start_time(self) -> datetime | None: ...
-    @property
-    def seconds(self) -> float: ...
-
-
-_S = TypeVar("_S", bound=_Sound)
-
-
-def _same(sounds: Iterable[_S], key: Callable[[_S], str | None]) -> Iterator[tuple[_S, _S]]:
-    """Each sound with the one before it that has the same key; those without a key are left out."""
-    before: dict[str, _S] = {}
-    for sound in sounds:
-        name = key(sound)
-        if name is not None:
-            if name in before:
-                yield before[name], sound
-            before[name] = sound
+    Only neighbours in a chain are linked. All spans of a chain are in one split if and only if its
+    neighbours are.
+    """
+    yield from (("recording", link) for link in _chain(_identities(spans)))
+    if by == "site":
+        sites = [span.site for span in spans]
+        yield from (("site", link) for link in _chain(sites))
+    else:
+        yield from (("time", link) for link in _overlaps(spans, grace_s))
 
 
-def _same_stem(sounds: Iterable[_S]) -> Iterator[tuple[_S, _S]]:
-    return _same(sounds, lambda sound: recording_stem(sound.recording))
+def _identities(spans: Sequence[RecordingCounts]) -> list[tuple[str, str | None]]:
+    """What identifies each recording: stem and site; the stem alone where a site is unknown."""
+    stems = [stem_key(span.recording) for span in spans]
+    unknown = {stem for stem, span in zip(stems, spans, strict=True) if span.site is None}
+    named = zip(stems, spans, strict=True)
+    return [(stem, None if stem in unknown else span.site) for stem, span in named]
 
 
-def _same_site(sounds: Iterable[_S]) -> Iterator[tuple[_S, _S]]:
-    return _same(sounds, lambda sound: sound.site)
+def _chain(keys: Iterable[object]) -> Iterator[_Link]:
+    """Link each index to the previous one with the same key; None is not a key."""
+    last: dict[object, int] = {}
+    for index, key in enumerate(keys):
+        if key is not None and key in last:
+            yield last[key], index
+        last[key] = index
 
 
-def _same_time(sounds: Iterable[_S], grace_s: float = 0.0) -> Iterator[tuple[_S, _S]]:
-    """Pairs of one site that share more than `grace_s` in absolute time.
+def _overlaps(spans: Sequence[RecordingCounts], grace_s: float) -> Iterator[_Link]:
+    """Link spans of one site that share more than `grace_s`.
 
-    In order of their starts, each is paired with the one before it that lasts longest. These pairs are few, and chain together all that
-    overlap: whatever overlaps a sound and begins before it ends no later than the one that it is paired with.
+    In order of their starts, each is linked to the earlier one that ends last: if a span overlaps
+    any earlier one, it overlaps that one.
     """
     timed = [
-        (sound.start_time.timestamp(), sound.site, sound)
-        for sound in sounds
-        if sound.start_time is not None and sound.site is not None and sound.seconds > grace_s
+        (span.start_time.timestamp(), span.site, index)
+        for index, span in enumerate(spans)
+        if span.start_time is not None and span.site is not None and span.seconds > grace_s
     ]
-    longest: dict[str, tuple[float, _S]] = {}
-    for start_s, site, sound in sorted(timed, key=lambda entry: entry[0]):
-        end_s, other = longest.get(site, (-math.inf, sound))
+    last_end: dict[str, tuple[float, int]] = {}
+    for start_s, site, index in sorted(timed):
+        end_s, other = last_end.get(site, (-math.inf, index))
         if end_s - start_s > grace_s:
-            yield other, sound
-        longest[site] = max((end_s, other), (start_s + sound.seconds, sound), key=lambda entry: entry[0])
+            yield other, index
+        last_end[site] = max((end_s, other), (start_s + spans[index].seconds, index))
 
 
-def _stems(names: Iterable[str]) -> set[str]:
-    return {recording_stem(name) for name in names}
+def _components(spans: Sequence[RecordingCounts], by: SplitBy) -> list[int]:
+    """Number of the unit that each span belongs to."""
+    links = [link for _, link in _links(spans, by)]
+    first, second = zip(*links, strict=True) if links else ((), ())
+    graph = coo_array((np.ones(len(links)), (first, second)), shape=(len(spans), len(spans)))
+    _, component = connected_components(graph, directed=False)
+    return [int(number) for number in component]
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """Recordings that stay together, and their clips by label.
+# ---- assigning units
+
+
+def assign_splits(
+    recordings: Sequence[RecordingCounts],
+    settings: SplitSettings,
+    *,
+    test_recordings: Collection[str] = (),
+) -> dict[str, str]:
+    """Assign each recording to a split; the result does not depend on their order.
 
     Args:
-        order: among equal units: drawn with the seed from the first stem, and that stem.
+        test_recordings: addresses of the recordings of a published test set. Their units go to
+            test even if its share is 0, and count towards it. If they exceed it, train and
+            validation share the rest.
+
+    Raises:
+        ValueError: if two recordings have one address, or one has no site and `by` is `site`.
     """
-
-    recordings: tuple[str, ...]
-    counts: Mapping[str, int]
-    order: tuple[bytes, str]
-
-    @property
-    def labels(self) -> frozenset[str]:
-        return frozenset(self.counts)
-
-
-def _units(members: Sequence[Member], settings: SplitSettings) -> list[_Unit]:
-    """Units in the order drawn with the seed, whatever the order of the members."""
-    grouped: dict[str, list[Member]] = defaultdict(list)
-    for member, root in zip(members, _roots(members, settings.by), strict=True):
-        grouped[root].append(member)
-    return sorted((_unit(group, settings.seed) for group in grouped.values()), key=lambda unit: unit.order)
+    if not recordings:
+        return {}
+    _check(recordings, settings.by)
+    units = _units(recordings, settings)
+    named = set(test_recordings)
+    published = {index for index, each in enumerate(recordings) if each.recording in named}
+    forced = [not published.isdisjoint(unit) for unit in units]
+    clips = [_clips_of(recordings, unit) for unit in units]
+    splits = _Assignment(clips, forced, settings).splits()
+    split_of: dict[int, str] = {}
+    for unit, split in zip(units, splits, strict=True):
+        split_of.update(dict.fromkeys(unit, SPLITS[split]))
+    return {recording.recording: split_of[index] for index, recording in enumerate(recordings)}
 
 
-def _roots(members: Sequence[Member], by: By) -> list[str]:
-    """Of each member, the recording that stands for all that must stay with it (union-find with path halving)."""
-    parent = {member.recording: member.recording for member in members}
-
-    def root(recording: str) -> str:
-        while parent[recording] != recording:
-            parent[recording] = parent[parent[recording]]
-            recording = parent[recording]
-        return recording
-
-    for links in (_same_stem(members), _same_site(members) if by == "site" else _same_time(members)):
-        for one, other in links:
-            parent[root(one.recording)] = root(other.recording)
-    return [root(member.recording) for member in members]
+def _check(recordings: Sequence[RecordingCounts], by: SplitBy) -> None:
+    address, times = Counter(r.recording for r in recordings).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"{address}: given {times} times; add up its counts")
+    without = [recording.recording for recording in recordings if recording.site is None]
+    if without and by == "site":
+        raise ValueError(
+            f"{pluralize(len(without), 'recording')} without a site, such as {min(without)}, "
+            "cannot be split by site; name the sites with --site-from, or use --split-by recording"
+        )
 
 
-def _unit(members: Sequence[Member], seed: int) -> _Unit:
+def _units(recordings: Sequence[RecordingCounts], settings: SplitSettings) -> list[list[int]]:
+    """Indices of the recordings of each unit, in the order drawn with the seed."""
+    units: dict[int, list[int]] = defaultdict(list)
+    for index, component in enumerate(_components(recordings, settings.by)):
+        units[component].append(index)
+
+    def order(unit: list[int]) -> tuple[bytes, str]:
+        members = [recordings[index] for index in unit]
+        name, address = min(
+            (f"{r.site or ''} {recording_stem(r.recording)}", r.recording) for r in members
+        )
+        drawn = hashlib.sha256(f"{settings.seed} {name}".encode(errors="backslashreplace"))
+        return drawn.digest(), address
+
+    return sorted(units.values(), key=order)
+
+
+def _clips_of(recordings: Sequence[RecordingCounts], unit: Sequence[int]) -> dict[str, int]:
+    """Clips of a unit by label."""
     counts: Counter[str] = Counter()
-    for member in members:
-        counts.update(member.counts)
-    stem = min(_stems(member.recording for member in members))
-    drawn = hashlib.sha256(f"{seed} {stem}".encode(errors="backslashreplace")).digest()
-    return _Unit(tuple(member.recording for member in members), dict(+counts) or {NO_CLIPS: 1}, (drawn, stem))
+    for index in unit:
+        counts.update(recordings[index].counts)
+    return dict(+counts) or {NO_CLIPS: 1}
 
 
-# ---- who goes where
-
-
-def assign(members: Sequence[Member], settings: SplitSettings, *, test_recordings: Collection[str] = ()) -> dict[str, str]:
-    """The split of each recording, by its address.
-
-    The same members, settings and test recordings give the same splits, in any order.
+class _Assignment:
+    """Units of clips that are put into splits one by one.
 
     Args:
-        test_recordings: of a published test set, by address, base name or stem. Their units go to test even if its share is 0, and count
-            against it. If they are more than that, train and validation share what they leave. `unmatched` tells which are not there.
+        clips: clips of each unit by label, in the order drawn.
+        forced: whether each unit must be in test.
+        settings: shares of the splits.
+
+    Attributes:
+        counts: clips `(unit, label)`.
+        aims: clips that each split should get `(split, label)`.
+        held: clips that it has `(split, label)`.
+        split: number of each unit's split; -1 while it has none `(unit,)`.
+        open: numbers of the splits with a share above 0.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Mapping[str, int]],
+        forced: Sequence[bool],
+        settings: SplitSettings,
+    ) -> None:
+        labels = sorted(set().union(*clips))
+        self.counts: Counts = np.zeros((len(clips), len(labels)))
+        for row, counts in enumerate(clips):
+            self.counts[row] = [counts.get(label, 0) for label in labels]
+        self.split = np.full(len(clips), -1)
+        self.held: Counts = np.zeros((len(SPLITS), len(labels)))
+        self.open = [SPLITS.index(split) for split in settings.shares]
+        for unit in np.flatnonzero(forced):
+            self._put(int(unit), TEST)
+        self.aims = _aims(self.counts.sum(axis=0), self.held[TEST], settings)
+
+    def splits(self) -> list[int]:
+        """Number of each unit's split."""
+        self._give_each_label()
+        self._fill()
+        return [int(split) for split in self.split]
+
+    def _put(self, unit: int, split: int) -> None:
+        self.split[unit] = split
+        self.held[split] += self.counts[unit]
+
+    def _free(self, label: int) -> NDArray[np.intp]:
+        """Units without a split that hold a label, in the order drawn."""
+        return np.flatnonzero((self.split < 0) & (self.counts[:, label] > 0))
+
+    def _give_each_label(self) -> None:
+        """Give each split a unit of each label that it lacks, while there are such units."""
+        n_units = (self.counts > 0).sum(axis=0)
+        for label in np.argsort(n_units, kind="stable"):
+            for split in self.open:
+                units = self._free(label)
+                if len(units) and not self.held[split, label]:
+                    self._put(self._fittest(units, split), split)
+
+    def _fittest(self, units: NDArray[np.intp], split: int) -> int:
+        """Of some units, the one with most labels that a split lacks, then nearest to its needs."""
+        counts = self.counts[units]
+        n_new = ((counts > 0) & (self.held[split] == 0)).sum(axis=1)
+        excess = np.abs(counts - (self.aims - self.held)[split]) / self.counts.sum(axis=0)
+        best = np.lexsort((excess.sum(axis=1), -n_new))[0]
+        return int(units[best])
+
+    def _fill(self) -> None:
+        """Put each remaining unit where its scarcest label is needed most."""
+        while (self.split < 0).any():
+            n_clips = self.counts[self.split < 0].sum(axis=0)
+            label = int(np.argmin(np.where(n_clips > 0, n_clips, np.inf)))
+            units = self._free(label)
+            for unit in units[np.argsort(-self.counts[units, label], kind="stable")]:
+                self._put(int(unit), self._neediest(label))
+
+    def _neediest(self, label: int) -> int:
+        """The split that lacks most clips of a label; among equals, most clips of all labels."""
+        need = self.aims - self.held
+        return max(self.open, key=lambda split: (need[split, label], need[split].sum()))
+
+
+def _aims(total: Counts, forced: Counts, settings: SplitSettings) -> Counts:
+    """Clips of each label that each split should get `(split, label)`.
+
+    Test gets its share, or what is forced into it if that is more. Train and validation divide the
+    rest in proportion to their shares.
+    """
+    test = np.maximum(settings.test * total, forced)
+    validation = settings.validation / (1 - settings.test) * (total - test)
+    return np.stack([total - test - validation, validation, test])
+
+
+# ---- checking finished clips
+
+
+def check_leaks(
+    clips: Iterable[Clip], *, by: SplitBy = "recording", test_recordings: Collection[str] = ()
+) -> None:
+    """Check that no clips leak from one split into another.
+
+    These are leaks:
+
+    - a recording in two splits, under one path or under two;
+    - a site in two splits, with `by="site"`;
+    - clips of one site in two splits that overlap in absolute time, with `by="recording"`;
+    - a test recording that is not in test.
+
+    The time is `n log n` for `n` clips.
 
     Raises:
-        ValueError: if two members have the same address.
-    """
-    twice = [recording for recording, count in Counter(member.recording for member in members).items() if count > 1]
-    if twice:
-        raise ValueError(f"{min(twice)}: this recording is there more than once; sum its counts up and give it once")
-    named = _stems(test_recordings)
-    units = _units(members, settings)
-    forced = [unit for unit in units if not named.isdisjoint(_stems(unit.recordings))]
-    folds = _Folds(settings.shares, _aims(_total(units), _total(forced), settings))
-    for unit in forced:
-        folds.put(unit, TEST)
-    folds.spread(units)
-    folds.fill(units)
-    return {member.recording: folds.placed[member.recording] for member in members}
-
-
-def unmatched(members: Sequence[Member], test_recordings: Collection[str]) -> list[str]:
-    """Names of test recordings that no member has, sorted."""
-    there = _stems(member.recording for member in members)
-    return sorted({name for name in test_recordings if recording_stem(name) not in there})
-
-
-def _total(units: Iterable[_Unit]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for unit in units:
-        total.update(unit.counts)
-    return total
-
-
-def _aims(total: Mapping[str, int], forced: Mapping[str, int], settings: SplitSettings) -> dict[str, dict[str, float]]:
-    """Clips of each label that each split should get: test its share or all that it must, the others by their shares of what is left.
-
-    Labels are sorted, since sums of floats depend on their order.
-    """
-    test = {label: max(settings.test * count, forced.get(label, 0)) for label, count in sorted(total.items())}
-    others = {split: share / (1 - settings.test) for split, share in settings.shares.items() if split != TEST}
-    return {TEST: test} | {split: {label: share * (total[label] - test[label]) for label in test} for split, share in others.items()}
-
-
-@dataclass(slots=True)
-class _Folds:
-    """Splits that are being filled.
-
-    Args:
-        shares: of the splits that get more than what is forced into them.
-        aims: clips by split and label.
-        placed: split by recording.
-        held: clips by split and label.
-    """
-
-    shares: Mapping[str, float]
-    aims: Mapping[str, Mapping[str, float]]
-    placed: dict[str, str] = field(default_factory=dict)
-    held: dict[str, Counter[str]] = field(default_factory=lambda: {split: Counter() for split in SPLITS})
-
-    def put(self, unit: _Unit, split: str) -> None:
-        self.placed.update(dict.fromkeys(unit.recordings, split))
-        self.held[split].update(unit.counts)
-
-    def free(self, units: Iterable[_Unit]) -> list[_Unit]:
-        return [unit for unit in units if unit.recordings[0] not in self.placed]
-
-    def need(self, split: str, label: str) -> float:
-        """Clips that are missing to the aim; negative where there are too many."""
-        return self.aims[split][label] - self.held[split][label]
-
-    def neediest(self, label: str) -> str:
-        """The split that needs most of a label; of several, most of all labels."""
-        return max(self.shares, key=lambda split: (self.need(split, label), sum(self.need(split, other) for other in self.aims[split])))
-
-    def spread(self, units: Sequence[_Unit]) -> None:
-        """Give every split a unit with every label, as far as there are any: of those that serve, the one nearest to its needs."""
-        free = self.free(units)
-        total = _total(units)
-        wanted = [(label, split) for label in _scarcest_first(total) for split in self.shares if not self.held[split][label]]
-        for split, kind in _most_covered(wanted, Counter(unit.labels for unit in free)):
-            serving = [unit for unit in free if unit.labels == kind]
-            misses = [sum(abs(unit.counts[label] - self.need(split, label)) / total[label] for label in sorted(kind)) for unit in serving]
-            nearest = serving[misses.index(min(misses))]
-            self.put(nearest, split)
-            free.remove(nearest)
-
-    def fill(self, units: Sequence[_Unit]) -> None:
-        """Put each unit where its scarcest label is needed most."""
-        free = self.free(units)
-        while free:
-            label = _scarcest_first(_total(free))[0]
-            for unit in sorted((unit for unit in free if label in unit.counts), key=lambda unit: -unit.counts[label]):
-                self.put(unit, self.neediest(label))
-            free = [unit for unit in free if label not in unit.counts]
-
-
-def _scarcest_first(total: Mapping[str, int]) -> list[str]:
-    return sorted(total, key=lambda label: (total[label], label))
-
-
-_Wanted = tuple[str, str]
-"""A label, and a split that has none of it."""
-_Kind = frozenset[str]
-"""The labels of a unit: units of one kind serve equally."""
-_Cover = list[tuple[str, _Kind]]
-
-
-def _most_covered(wanted: Sequence[_Wanted], kinds: Counter[_Kind]) -> _Cover:
-    """Kinds of units to give to splits, so that each gets what it wants; a wish that cannot be met beside those before it is dropped."""
-    met: list[_Wanted] = []
-    best: _Cover = []
-    for wish in wanted:
-        cover = _cover([*met, wish], kinds, iter(range(TRIES)))
-        if cover is not None:
-            met, best = [*met, wish], cover
-    return best
-
-
-def _cover(wanted: Sequence[_Wanted], kinds: Counter[_Kind], tries: Iterator[int]) -> _Cover | None:
-    """Kinds that meet all wishes; None if there are none, or the tries are used up."""
-    if not wanted:
-        return []
-    wishes = Counter(label for label, _ in wanted)
-    if next(tries, None) is None or any(sum(kinds[kind] for kind in kinds if label in kind) < n for label, n in wishes.items()):
-        return None
-    label, split = wanted[0]
-    here = {other for other, where in wanted if where == split}
-    for kind in sorted((kind for kind in kinds if label in kind), key=lambda kind: (-len(kind & here), sorted(kind))):
-        rest = [(other, where) for other, where in wanted if where != split or other not in kind]
-        cover = _cover(rest, kinds - Counter([kind]), tries)
-        if cover is not None:
-            return [(split, kind), *cover]
-    return None
-
-
-# ---- the check
-
-
-def check(clips: Iterable[Placed], *, by: By = "recording", test_recordings: Collection[str] = ()) -> None:
-    """Refuse clips that leak from one split into another.
-
-    Looked for are recordings in two splits, under one address or under two with one stem; sites in two splits if they are split by site,
-    else clips of one site that overlap in absolute time; and test recordings that are not in test. It takes `n log n` for `n` clips.
-
-    Raises:
-        LeakError: naming the first few, and their splits.
-        ValueError: if `by` is neither recording nor site.
+        LeakError: with the first few leaks.
+        ValueError: if `by` is unknown.
     """
     _check_by(by)
-    leaks = list(dict.fromkeys(_leaks(list(clips), by, _stems(test_recordings))))
+    leaks = list(dict.fromkeys(_leaks(list(clips), by, set(test_recordings))))
     if leaks:
-        more = f", and {len(leaks) - NAMED} more" if len(leaks) > NAMED else ""
-        raise LeakError(f"the splits leak: {', '.join(leaks[:NAMED])}{more}; leave these clips out, or split anew by {by}")
+        more = f", and {len(leaks) - MAX_NAMED} more" if len(leaks) > MAX_NAMED else ""
+        raise LeakError(
+            f"the splits leak: {', '.join(leaks[:MAX_NAMED])}{more}; "
+            f"remove these clips, or split again by {by}"
+        )
 
 
-def _leaks(clips: Sequence[Placed], by: By, named: Collection[str]) -> Iterator[str]:
-    for one, other in _between_splits(_same_stem(clips)):
-        same = one.recording == other.recording
-        yield f"{one.recording} is in {one.split} and {other.split}" if same else f"{_told(one, other)} are one recording"
-    if by == "site":
-        for one, other in _between_splits(_same_site(clips)):
-            yield f"site {one.site} is in {one.split} and {other.split}"
-    else:
-        for one, other in _between_splits(_same_time(clips, GRACE_S)):
-            if recording_stem(one.recording) != recording_stem(other.recording):
-                yield f"{_told(one, other)} hold the same time of site {one.site}"
-    for clip in clips:
-        if clip.split != TEST and recording_stem(clip.recording) in named:
-            yield f"{clip.recording} of the test set is in {clip.split}"
-
-
-def _between_splits(pairs: Iterable[tuple[Placed, Placed]]) -> Iterator[tuple[Placed, Placed]]:
-    """Pairs of two splits, each in the order of the splits' names, so that a leak is told in one way only."""
-    for one, other in pairs:
+def _leaks(clips: Sequence[Clip], by: SplitBy, test_recordings: Collection[str]) -> Iterator[str]:
+    parts = [_of_clip(clip) for clip in clips]
+    for kind, indices in _links(parts, by, GRACE_S):
+        one, other = sorted((clips[index] for index in indices), key=lambda clip: clip.split)
         if one.split != other.split:
-            yield (one, other) if one.split < other.split else (other, one)
+            yield _leak(kind, one, other)
+    for clip in clips:
+        if clip.group in test_recordings and clip.split != SPLITS[TEST]:
+            yield f"{clip.group} of the test set is in {clip.split}"
 
 
-def _told(one: Placed, other: Placed) -> str:
-    return f"{one.recording} ({one.split}) and {other.recording} ({other.split})"
+def _leak(kind: str, one: Clip, other: Clip) -> str:
+    both = f"{one.group} ({one.split}) and {other.group} ({other.split})"
+    if kind == "site":
+        return f"site {one.site} is in {one.split} and {other.split}"
+    if kind == "time":
+        return f"{both} hold the same time of site {one.site}"
+    if one.group == other.group:
+        return f"{one.group} is in {one.split} and {other.split}"
+    return f"{both} are one recording"
+
+
+def _of_clip(clip: Clip) -> RecordingCounts:
+    offset = timedelta(seconds=clip.start_s or 0.0)
+    start_time = None if clip.start_time is None else clip.start_time + offset
+    return RecordingCounts(clip.group, clip.site, {}, start_time, clip.seconds)

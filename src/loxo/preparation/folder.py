@@ -1,48 +1,45 @@
-"""The folder that the steps work in, and the receipts that they leave.
+"""The folder that the steps write to, with their receipts and reports.
 
-A receipt holds no time of day and nothing of how the run went, so that the same inputs and settings give the same bytes. It is written
-last: a step without a receipt was not finished.
+A **receipt** is `<step>.json`: settings, hashes of inputs and outputs, versions, report. It holds
+no time of day and nothing about the run itself, so the same inputs and settings give the same
+bytes. It is written last: a step without a receipt did not finish.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from loxo.storage import replacing
+from loxo.preparation.settings import PrepareSettings
+from loxo.provenance import digest, file_hash, versions
+from loxo.storage import write_json
 
-__all__ = ["Folder", "PreparationError", "Report", "Watch", "digest", "file_hash", "nothing", "sized", "write_lines"]
+__all__ = ["Folder", "PreparationError", "Report"]
 
-Watch = Callable[[str, int, int], None]
-"""Told of the progress of a step: what is counted, how much is done, of how much."""
-PASSING = re.compile(r"\..+\.\d+")
-"""Names of files that are being written; see `loxo.storage.replacing`."""
-VERSIONS = ("loxo", "numpy", "polars", "soundfile", "soxr")
-
-
-def nothing(what: str, done: int, total: int) -> None:
-    """The `Watch` of nobody."""
+TEMPORARY = re.compile(r"\..+\.\d+")
+"""Names of unfinished files; see `loxo.storage.atomic_write`."""
+PACKAGES = ("loxo", "numpy", "polars", "soundfile", "soxr")
+"""Packages whose versions a receipt holds."""
 
 
 class PreparationError(OSError):
-    """A step can do nothing; one line that says why, and what to do."""
+    """A step that cannot be done; one line with the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a step did, for its row in the closing table.
+    """What a step did: its row in the table at the end.
 
     Args:
-        notes: lines that the user should read: what was left out, and why.
-        effort: what this run took: not of its result, and so not in the receipt.
-        as_before: nothing was done, since inputs and settings were those of the step's receipt.
-        complete: whether a repetition could do no better; False where storage failed for a time.
+        notes: lines that the user should read, such as what was ignored and why.
+        effort: time and transfer of this run; not part of the receipt.
+        cached: nothing was done, since the receipt has the same settings and inputs.
+        complete: False if storage failed, so that running the step again may do more.
     """
 
     step: str
@@ -51,7 +48,7 @@ class Report:
     skipped: str = ""
     notes: tuple[str, ...] = ()
     effort: str = field(default="", compare=False)
-    as_before: bool = field(default=False, compare=False)
+    cached: bool = field(default=False, compare=False)
     complete: bool = field(default=True, compare=False)
 
 
@@ -89,81 +86,69 @@ class Folder:
     def resampled(self) -> Path:
         return self.root / "resampled.parquet"
 
-    def before(self, step: str, settings: object, inputs: Mapping[str, str]) -> Report | None:
-        """The report of an earlier run with the same settings and inputs, if all that it wrote is still there."""
+    def cached(
+        self, step: str, settings: PrepareSettings, inputs: Mapping[str, str]
+    ) -> Report | None:
+        """The report of a finished step of the same settings and inputs; else None."""
+        receipt = self.receipt(step)
         try:
-            receipt = json.loads(self._receipt(step).read_text(encoding="utf-8"))
-            same = receipt["key"] == _key(step, settings, inputs)
-            whole = same and all(file_hash(self.root / name) == sha256 for name, sha256 in receipt["outputs"].items())
-            told = {**receipt["report"], "notes": tuple(receipt["report"]["notes"])}
-            return replace(Report(**told), as_before=True) if whole else None
-        except (OSError, ValueError, KeyError, TypeError):
+            if receipt["key"] != _key(step, settings, inputs):
+                return None
+            outputs: Mapping[str, str] = receipt["outputs"]
+            if any(file_hash(self.root / name) != hashed for name, hashed in outputs.items()):
+                return None
+            stored = {**receipt["report"], "notes": tuple(receipt["report"]["notes"])}
+            return replace(Report(**stored), cached=True)
+        except (OSError, KeyError, TypeError):
             return None
 
+    def receipt(self, step: str) -> dict[str, Any]:
+        """The receipt of a step; empty if there is none that can be read."""
+        try:
+            content = json.loads(self._receipt(step).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
     def begin(self, step: str, *folders: str) -> None:
-        """Take the receipt away while a step is under way, and what a killed run left half-written here and in the step's folders."""
+        """Remove a step's receipt, and unfinished files of a killed run here and in its folders."""
         self._receipt(step).unlink(missing_ok=True)
-        for path in (*self.root.glob(".*"), *(path for folder in folders for path in (self.root / folder).rglob(".*"))):
-            if PASSING.fullmatch(path.name):
+        hidden = [*self.root.glob(".*")]
+        for folder in folders:
+            hidden += (self.root / folder).rglob(".*")
+        for path in hidden:
+            if TEMPORARY.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
-    def finish(self, report: Report, settings: object, inputs: Mapping[str, str], outputs: Sequence[Path]) -> Report:
-        """Write the receipt, unless a repetition of the step could do better."""
-        if report.complete:
-            told = asdict(report)
-            del told["effort"], told["as_before"], told["complete"]
-            receipt = {
-                "step": report.step,
-                "key": _key(report.step, settings, inputs),
-                "settings": _plain(settings),
-                "inputs": dict(inputs),
-                "outputs": {path.relative_to(self.root).as_posix(): file_hash(path) for path in outputs},
-                "versions": {name: metadata.version(name) for name in VERSIONS},
-                "report": told,
-            }
-            with replacing(self._receipt(report.step)) as passing:
-                passing.write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
+    def finish(
+        self,
+        report: Report,
+        settings: PrepareSettings,
+        inputs: Mapping[str, str],
+        outputs: Sequence[Path],
+    ) -> Report:
+        """Write the receipt, unless running the step again could do more."""
+        if not report.complete:
+            return report
+        stored = asdict(report)
+        for name in ("effort", "cached", "complete"):
+            del stored[name]
+        hashes = {path.relative_to(self.root).as_posix(): file_hash(path) for path in outputs}
+        receipt = {
+            "step": report.step,
+            "key": _key(report.step, settings, inputs),
+            "settings": settings.of_step(report.step),
+            "inputs": dict(inputs),
+            "outputs": hashes,
+            "versions": versions(PACKAGES),
+            "report": stored,
+        }
+        write_json(self._receipt(report.step), receipt)
         return report
 
     def _receipt(self, step: str) -> Path:
         return self.root / f"{step}.json"
 
 
-def _key(step: str, settings: object, inputs: Mapping[str, str]) -> str:
-    return digest(step, metadata.version("loxo"), _plain(settings), dict(inputs))
-
-
-def _plain(settings: object) -> Any:
-    """Settings as JSON has them."""
-    fields = asdict(settings) if hasattr(settings, "__dataclass_fields__") else settings  # type: ignore[call-overload]
-    return json.loads(json.dumps(fields, default=str))
-
-
-def digest(*parts: object) -> str:
-    """Identity of a piece of work, from what decides its result."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_lines(path: Path, lines: Sequence[str]) -> None:
-    """A text file that is whole or not there."""
-    with replacing(path) as passing:
-        passing.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-
-
-def sized(count: int, noun: str) -> str:
-    """A number of things: `1 clip`, `1,200 clips`.
-
-    >>> sized(1200, "clip")
-    '1,200 clips'
-    """
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+def _key(step: str, settings: PrepareSettings, inputs: Mapping[str, str]) -> str:
+    return digest(step, metadata.version("loxo"), settings.of_step(step), dict(inputs))

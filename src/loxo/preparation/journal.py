@@ -1,8 +1,9 @@
-"""What a step has written so far, so that a step that was killed goes on where it was.
+"""A journal of the files that a step has written, so that a killed step can be resumed.
 
-A line a file: its path, the key of the work that made it, and its SHA-256. A file counts as done only if it is there and has that hash; a
-line that was cut off by the kill is none. When a step ends, its journal is written anew, in order, with the files of its result: it is
-the same bytes whether the step was interrupted or not, and the next run knows what it may keep and what it may remove.
+The journal (`loxo.provenance`) has a line for each file: its path, the key of the work that made
+it, and its SHA-256. A file counts as done only if it exists and has that hash. At its end a step
+rewrites the journal in order, with the files of its result: the bytes are the same whether the step
+was interrupted or not, and the next run knows which files it may keep or remove.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
-from loxo.preparation.folder import file_hash, write_lines
+from loxo.provenance import append_journal, file_hash, read_journal
+from loxo.storage import write_text
 
-__all__ = ["Done", "Journal"]
+__all__ = ["FileJournal", "WrittenFile"]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A file by its path relative to the journal's folder, the key of what made it, and its SHA-256."""
+class WrittenFile:
+    """A file that a step wrote.
+
+    Args:
+        path: relative to the journal's folder.
+        key: hash of everything that its content depends on.
+    """
 
     path: str
     key: str
@@ -28,56 +35,52 @@ class Done:
 
 
 @dataclass(slots=True)
-class Journal:
-    """The files that a step writes below a folder that bears its name; threads may share it."""
+class FileJournal:
+    """Journal of the files below a folder, in the `.jsonl` file beside it; threads may share it."""
 
     path: Path
-    known: dict[str, Done] = field(default_factory=dict)
+    known: dict[str, WrittenFile] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
-    def of(cls, folder: Path) -> Journal:
-        """What earlier runs noted of a folder, in the `.jsonl` file beside it."""
-        path = folder.with_suffix(".jsonl")
-        journal = cls(path)
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    def of(cls, folder: Path) -> FileJournal:
+        """Read what earlier runs wrote to a folder."""
+        journal = cls(folder.with_suffix(".jsonl"))
+        for record in read_journal(journal.path):
             try:
-                done = Done(**json.loads(line))
-            except (json.JSONDecodeError, TypeError):
+                written = WrittenFile(**record)
+            except TypeError:
                 continue
-            journal.known[done.path] = done
-        journal._write()  # a line that was cut off would spoil the one behind it
+            journal.known[written.path] = written
+        journal._rewrite()  # a line that was cut off would spoil the next one
         return journal
 
     def hash_of(self, path: str, key: str) -> str | None:
-        """SHA-256 of a file that is done: noted under this key, and on the disk as it was noted."""
-        done = self.known.get(path)
-        if done is None or done.key != key:
+        """SHA-256 of a file that is done: recorded with this key, and unchanged on the disk."""
+        written = self.known.get(path)
+        if written is None or written.key != key:
             return None
         try:
-            return done.sha256 if file_hash(self.path.parent / path) == done.sha256 else None
+            unchanged = file_hash(self.path.parent / path) == written.sha256
         except OSError:
             return None
+        return written.sha256 if unchanged else None
 
-    def note(self, done: Done) -> None:
-        """Add a file that has just been written."""
+    def add(self, written: WrittenFile) -> None:
+        """Record a file that has just been written."""
         with self._lock:
-            self.known[done.path] = done
-            with self.path.open("a", encoding="utf-8") as lines:
-                lines.write(_line(done) + "\n")
+            self.known[written.path] = written
+            append_journal(self.path, asdict(written))
 
     def close(self, kept: Collection[str]) -> None:
-        """Remove files that earlier runs wrote and that are no part of this result."""
+        """Remove the files of earlier runs that are no part of this result."""
         for path in sorted(set(self.known) - set(kept)):
-            inside = PurePosixPath(path).parts[0] == self.path.stem and ".." not in PurePosixPath(path).parts
-            if inside:
+            parts = PurePosixPath(path).parts
+            if parts[0] == self.path.stem and ".." not in parts:
                 (self.path.parent / path).unlink(missing_ok=True)
             del self.known[path]
-        self._write()
+        self._rewrite()
 
-    def _write(self) -> None:
-        write_lines(self.path, [_line(self.known[path]) for path in sorted(self.known)])
-
-
-def _line(done: Done) -> str:
-    return json.dumps(asdict(done))
+    def _rewrite(self) -> None:
+        lines = [json.dumps(asdict(self.known[path])) + "\n" for path in sorted(self.known)]
+        write_text(self.path, "".join(lines))

@@ -1,6 +1,7 @@
 """Step 3: all clips at one rate, in a folder of their own.
 
-The clips of step 2 stay as they are. Those that have the rate already are not copied: the new manifest names them where they lie.
+The clips of step 2 stay unchanged. Those that have the rate already are not copied: the new
+manifest names them where they lie.
 """
 
 from __future__ import annotations
@@ -15,30 +16,21 @@ import soundfile
 import soxr
 
 from loxo.clips import Clip, read_clips, write_clips
+from loxo.messages import SILENT, Progress, one_line, pluralize
 from loxo.preparation.cutting import as_integers
-from loxo.preparation.folder import Folder, PreparationError, Report, Watch, digest, file_hash, nothing, sized
-from loxo.preparation.journal import Done, Journal
-from loxo.storage import replacing
+from loxo.preparation.folder import Folder, PreparationError, Report
+from loxo.preparation.journal import FileJournal, WrittenFile
+from loxo.preparation.settings import PrepareSettings
+from loxo.provenance import digest, file_hash
+from loxo.storage import atomic_write
 
-__all__ = ["ResampleSettings", "resample_clips"]
-
-
-@dataclass(frozen=True, slots=True)
-class ResampleSettings:
-    """The rate of all clips, in samples a second."""
-
-    rate: int = 8000
-
-    def __post_init__(self) -> None:
-        if not 100 <= self.rate <= 384_000:
-            raise ValueError(f"a rate of {self.rate} samples a second lies outside 100 to 384,000")
+__all__ = ["resample_clips"]
 
 
-def resample_clips(folder: Folder, settings: ResampleSettings, *, jobs: int = 0, watch: Watch = nothing) -> Report:
+def resample_clips(
+    folder: Folder, settings: PrepareSettings, *, progress: Progress = SILENT
+) -> Report:
     """Write `resampled.parquet`, and the clips that had another rate to `resampled`.
-
-    Args:
-        jobs: clips at a time; 0 takes one a processor.
 
     Raises:
         PreparationError: if no clip can be read.
@@ -46,63 +38,69 @@ def resample_clips(folder: Folder, settings: ResampleSettings, *, jobs: int = 0,
     """
     clips = read_clips(folder.clips)
     inputs = {"clips": file_hash(folder.clips)}
-    before = folder.before("resample", settings, inputs)
-    journal = Journal.of(folder.root / "resampled")
-    if before is not None and all((folder.root / path).is_file() for path in journal.known):
-        return before
+    cached = folder.cached("resample", settings, inputs)
+    journal = FileJournal.of(folder.root / "resampled")
+    if cached is not None and all((folder.root / path).is_file() for path in journal.known):
+        return cached
     folder.begin("resample", "resampled")
-    done = _Resampler(folder, settings, journal)
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        outcomes = []
-        for outcome in pool.map(done.resampled, clips):
-            outcomes.append(outcome)
-            watch("clips", len(outcomes), len(clips))
-    kept = [outcome for outcome in outcomes if isinstance(outcome, Clip)]
-    lost = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    resampler = _Resampler(folder, settings.rate, journal)
+    kept: list[Clip] = []
+    lost: list[str] = []
+    with ThreadPoolExecutor(settings.jobs or os.cpu_count() or 1) as pool:
+        for outcome in pool.map(resampler.resampled, clips):
+            if isinstance(outcome, Clip):
+                kept.append(outcome)
+            else:
+                lost.append(outcome)
+            progress.update("clips resampled", len(kept) + len(lost), len(clips))
     if not kept:
         raise PreparationError(lost[0] if lost else f"{folder.clips}: there is no clip in it")
     write_clips(folder.resampled, kept)
     journal.close({clip.path.relative_to(folder.root).as_posix() for clip in kept})
-    return folder.finish(_report(clips, kept, lost, settings), settings, inputs, [folder.resampled])
+    report = _report(clips, kept, lost, settings.rate)
+    return folder.finish(report, settings, inputs, [folder.resampled])
 
 
 @dataclass(frozen=True, slots=True)
 class _Resampler:
     folder: Folder
-    settings: ResampleSettings
-    journal: Journal
+    rate: int
+    journal: FileJournal
 
     def resampled(self, clip: Clip) -> Clip | str:
         """A clip at the rate, or why there is none."""
-        if clip.rate == self.settings.rate:
+        if clip.rate == self.rate:
             return clip
         path = Path("resampled", *clip.path.relative_to(self.folder.root).parts[1:])
-        key = digest(clip.path.name, clip.sha256, self.settings.rate, soxr.__version__)
+        key = digest(clip.path.name, clip.sha256, self.rate, soxr.__version__)
         sha256 = self.journal.hash_of(path.as_posix(), key)
         if sha256 is None:
             try:
                 sha256 = self._write(clip, self.folder.root / path)
             except (OSError, soundfile.LibsndfileError) as error:
-                return f"{clip.path}: {' '.join(str(error).split())}; remove it and cut the clips again"
-            self.journal.note(Done(path.as_posix(), key, sha256))
-        return replace(clip, path=self.folder.root / path, rate=self.settings.rate, sha256=sha256)
+                return f"{clip.path}: {one_line(error)}; remove it and cut the clips again"
+            self.journal.add(WrittenFile(path.as_posix(), key, sha256))
+        return replace(clip, path=self.folder.root / path, rate=self.rate, sha256=sha256)
 
     def _write(self, clip: Clip, path: Path) -> str:
         block, rate = soundfile.read(os.fspath(clip.path), dtype="float32")
-        path.parent.mkdir(parents=True, exist_ok=True)
         subtype = soundfile.info(os.fspath(clip.path)).subtype
-        samples = as_integers(soxr.resample(block, rate, self.settings.rate), subtype)
-        with replacing(path) as passing:
-            soundfile.write(os.fspath(passing), samples, self.settings.rate, subtype=subtype, format="FLAC")
-            return file_hash(passing)
+        samples = as_integers(soxr.resample(block, rate, self.rate), subtype)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary:
+            soundfile.write(
+                os.fspath(temporary), samples, self.rate, subtype=subtype, format="FLAC"
+            )
+            return file_hash(temporary)
 
 
-def _report(clips: Sequence[Clip], kept: Sequence[Clip], lost: Sequence[str], settings: ResampleSettings) -> Report:
-    n_changed = sum(clip.rate != settings.rate for clip in clips) - len(lost)
+def _report(clips: Sequence[Clip], kept: Sequence[Clip], lost: Sequence[str], rate: int) -> Report:
+    n_changed = sum(clip.rate != rate for clip in clips) - len(lost)
+    wrote = f"{pluralize(n_changed, 'clip')} at {rate:,} Hz; {len(kept) - n_changed:,} had it"
     return Report(
         "resample",
-        read=sized(len(clips), "clip"),
-        wrote=f"{sized(n_changed, 'clip')} at {settings.rate:,} Hz; {len(kept) - n_changed:,} had it",
-        skipped=sized(len(lost), "clip") if lost else "",
+        read=pluralize(len(clips), "clip"),
+        wrote=wrote,
+        skipped=pluralize(len(lost), "clip") if lost else "",
         notes=tuple(lost[:10]),
     )

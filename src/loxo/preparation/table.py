@@ -1,186 +1,198 @@
 """Step 1: all annotation tables and the listing of recordings -> one training table.
 
-`training_table.parquet` has a row an event, of whatever label, and a row without label and times for each recording that was searched and
-found empty. Times are seconds in the event's own recording. `searched` is false where all that is known are a detector's finds, reviewed or
-not: nobody searched the rest of such a recording, so it gives no Background. `unmatched.tsv` lists what no recording was found for.
+Rows are matched to recordings by the rules of `loxo.recordings.matching`: by Begin File, by Begin
+Path if the file name is not unique, and by the folder of the table. `unmatched.tsv` lists names
+that fit no recording or several, and rows and tables that could not be read. The header of each
+recording is read here, once for all steps.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zoneinfo import ZoneInfo
 
 import numpy as np
-import polars as pl
 
-from loxo.annotations import Annotation, TableProblem, read_annotations, recording_stem
-from loxo.events import EVENT_LABELS, Event
-from loxo.preparation.folder import Folder, PreparationError, Report, Watch, digest, nothing, sized, write_lines
-from loxo.preparation.index import Names, list_recordings
-from loxo.recordings import parse_name
-from loxo.storage import Storage, StoredFile, replacing
+from loxo.annotations import (
+    Annotation,
+    Annotations,
+    Matched,
+    match_annotations,
+    read_annotations,
+    read_label_map,
+)
+from loxo.annotations.tables import RUN_JOURNAL, tables_of_run
+from loxo.messages import SILENT, Progress, one_line, pluralize
+from loxo.preparation.folder import Folder, PreparationError, Report
+from loxo.preparation.listing import list_recordings, recordings_root
+from loxo.preparation.settings import PrepareSettings
+from loxo.preparation.training_table import write_training_table
+from loxo.provenance import digest, journal_records
+from loxo.recordings import RecordingIndex, local_copy, output_names, parse_name
+from loxo.storage import Storage, StorageError, StoredFile, write_text
 
-__all__ = ["TableSettings", "TrainingRecording", "make_table", "read_training_table"]
+__all__ = ["make_table"]
 
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv", ".parquet")
-SCHEMA = {
-    "recording": pl.String(), "size": pl.Int64(), "version": pl.String(), "site": pl.String(), "start_time": pl.Datetime("us", "UTC"),
-    "label": pl.String(), "start_s": pl.Float64(), "end_s": pl.Float64(), "low_hz": pl.Float64(), "high_hz": pl.Float64(),
-    "flags": pl.List(pl.String()), "searched": pl.Boolean(), "table": pl.String(), "row": pl.Int64(),
-}  # fmt: skip
-NAMED = 10
-"""Most recordings, or problems, that are named; all of them are in `unmatched.tsv`."""
+JOURNAL_SUFFIXES = (".jsonl",)
+MAX_NAMED = 10
+"""Recordings, or problems, that notes name; `unmatched.tsv` has all."""
 DEV_RECORDINGS = 3
-"""Recordings of a trial for each label, and as many that were found empty."""
+"""Recordings of each label in a trial, and empty ones."""
+READERS = 16
+"""Headers that are read at a time."""
+
+Tables = Mapping[str | None, Sequence[StoredFile]]
+"""Tables by the label for rows without a label; None if each row must have its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableSettings:
-    """What is read: paths, prefixes or URLs.
-
-    Args:
-        rumbles: tables whose rows without a label are rumbles; gunshots likewise. `tables` must name their labels themselves.
-        timezone: of the times in file names.
-        seed: of the choice of recordings for a trial.
-    """
-
-    recordings: tuple[str, ...]
-    rumbles: tuple[str, ...] = ()
-    gunshots: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
-    timezone: ZoneInfo | None = None
-    seed: int = 0
-
-    @property
-    def by_label(self) -> Mapping[str | None, tuple[str, ...]]:
-        return {"Rumble": self.rumbles, "Gunshot": self.gunshots, None: self.tables}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRecording:
-    """A recording of the training table.
-
-    Args:
-        size: bytes, and `version`, its identity, as they were when it was listed.
-        events: of all labels, in the order of their start.
-        searched: whether a person went through it, so that where no event is, there is none.
-    """
-
-    url: str
-    size: int
-    version: str
-    site: str | None
-    start_time: datetime | None
-    events: tuple[Event, ...]
-    searched: bool
-
-    @property
-    def stem(self) -> str:
-        """Its name wherever it lies, which draws depend on: a copy on a disk gives the same clips as the archive."""
-        return recording_stem(self.url)
-
-    @property
-    def targets(self) -> tuple[Event, ...]:
-        """The rumbles and gunshots."""
-        return tuple(event for event in self.events if event.label in EVENT_LABELS)
-
-
-def make_table(folder: Folder, settings: TableSettings, storage: Storage, *, refresh: bool = False, watch: Watch = nothing) -> Report:
-    """Write `training_table.parquet`.
-
-    Args:
-        refresh: list remote recordings anew, though they were listed before.
+def make_table(
+    folder: Folder, settings: PrepareSettings, storage: Storage, *, progress: Progress = SILENT
+) -> Report:
+    """Write `training_table.parquet` and `unmatched.tsv`.
 
     Raises:
-        PreparationError: if there are no recordings, no tables, or nothing in common.
+        PreparationError: if there are no recordings, no tables, or no recording of a table is
+            listed.
         StorageError: if recordings or tables cannot be reached.
     """
-    tables = {label: _found(addresses, storage) for label, addresses in settings.by_label.items()}
-    if not any(tables.values()):
-        raise PreparationError("no annotation tables; name some with --rumbles, --gunshots or --tables")
-    files = list_recordings(settings.recordings, storage, folder.index, refresh=refresh, watch=watch)
+    if not settings.recordings:
+        raise ValueError(
+            "--recordings is missing; name a folder, or an address such as s3://bucket/prefix"
+        )
+    tables = _find_tables(settings, storage)
+    label_map = read_label_map(settings.map)
+    files = list_recordings(
+        settings.recordings, storage, folder.index, refresh=settings.refresh, progress=progress
+    )
     inputs = {
-        "tables": digest([(label or "", file.url, file.size, file.version) for label, found in tables.items() for file in found]),
-        "recordings": digest([(file.url, file.size, file.version) for file in files]),
+        "tables": digest([(label or "", *_identity(found)) for label, found in tables.items()]),
+        "recordings": digest(_identity(files)),
+        "map": digest(label_map),
+        "sites": digest(settings.site_rule),
     }
-    before = folder.before("table", settings, inputs)
-    if before is not None:
-        return before
+    cached = folder.cached("table", settings, inputs)
+    if cached is not None:
+        return cached
     folder.root.mkdir(parents=True, exist_ok=True)
     folder.begin("table")
-    reading = _read_tables(tables)
-    matched = _match(reading, files)
-    if not matched.recordings:
-        raise PreparationError(_nothing_in_common(reading, matched, files))
-    chosen = _trial(matched.recordings, settings.seed) if folder.dev else matched.recordings
-    with replacing(folder.table) as passing:
-        _frame(chosen, settings.timezone).write_parquet(passing)
-    write_lines(folder.root / "unmatched.tsv", ["what\twhere\trows", *matched.unmatched_lines, *map(_problem_line, reading.problems)])
-    report = _report(tables, files, reading, matched, chosen)
+    by_url = {file.url: file for file in files}
+    root = settings.root or recordings_root(settings.recordings, by_url)
+    annotations = _read_tables(tables, label_map)
+    matched = match_annotations(annotations, RecordingIndex(by_url, root))
+    recordings = _recordings(matched, by_url, root, settings)
+    if not recordings:
+        raise PreparationError(_nothing_in_common(annotations, matched, files))
+    if folder.dev:
+        recordings = _trial(recordings, settings)
+    recordings = _with_headers(recordings, storage, progress)
+    write_training_table(folder.table, _rows(recordings, settings))
+    _write_unmatched(folder.root / "unmatched.tsv", annotations, matched)
+    n_tables = sum(map(len, tables.values()))
+    report = Report(
+        "table",
+        read=f"{pluralize(n_tables, 'table')}, {pluralize(len(files), 'recording')} listed",
+        wrote=_wrote(recordings),
+        skipped=_skipped(annotations, matched),
+        notes=tuple(_notes(annotations, matched, recordings)),
+        complete=not any(recording.header.transient for recording in recordings),
+    )
     return folder.finish(report, settings, inputs, [folder.table])
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    rows: list[Annotation]
-    empty: set[str]
-    problems: list[TableProblem]
-    repeated: int
-    searched: set[str]
-    """Stems of recordings that a person went through."""
+class _Header:
+    """What a recording's header says, or why it could not be read."""
+
+    rate: int | None = None
+    samples: int | None = None
+    channels: int | None = None
+    problem: str | None = None
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """A recording with what the tables say of it."""
+    """A recording with its rows in the tables."""
 
     file: StoredFile
+    name: str
+    site: str | None
     rows: tuple[Annotation, ...]
     searched: bool
+    header: _Header = _Header()
+
+    def has(self, label: str | None) -> bool:
+        """Whether it has events of a label; for None, whether it has no events at all."""
+        labels = {row.event.label for row in self.rows}
+        return label in labels if label else not labels
 
 
-@dataclass(frozen=True, slots=True)
-class _Matched:
-    recordings: list[_Recording]
-    unmatched: Counter[str]
-
-    @property
-    def unmatched_lines(self) -> list[str]:
-        return [f"no such recording, or several\t{stem}\t{count}" for stem, count in self.unmatched.items()]
+# ---- tables
 
 
-def _found(addresses: Sequence[str], storage: Storage) -> list[StoredFile]:
-    return [file for address in addresses for file in storage.find(address, TABLE_SUFFIXES)]
+def _find_tables(settings: PrepareSettings, storage: Storage) -> Tables:
+    addresses = {"Rumble": settings.rumbles, "Gunshot": settings.gunshots, None: settings.tables}
+    if not any(addresses.values()):
+        raise PreparationError(
+            "no annotation tables; name some with --rumbles, --gunshots or --tables"
+        )
+    tables: dict[str | None, list[StoredFile]] = {}
+    for label, given in addresses.items():
+        tables[label] = []
+        for address in given:
+            found = list(storage.find(address, (*TABLE_SUFFIXES, *JOURNAL_SUFFIXES)))
+            tables[label] += _without_results(found)
+    return tables
 
 
-def _read_tables(tables: Mapping[str | None, Sequence[StoredFile]]) -> _Reading:
-    rows: list[Annotation] = []
-    empty: set[str] = set()
-    problems: list[TableProblem] = []
-    searched: set[str] = set()
+def _without_results(found: Sequence[StoredFile]) -> list[StoredFile]:
+    """Leave out what `loxo detect` found, unless there are no other tables (see `tables_of`)."""
+    results: set[str] = set()
+    tables: list[StoredFile] = []
+    for file in found:
+        folder, _, name = file.url.rpartition("/")
+        if name == RUN_JOURNAL:
+            lines = b"".join(file.stream()).decode(errors="replace").splitlines()
+            results |= {f"{folder}/{table}" for table in tables_of_run(journal_records(lines))}
+        elif not name.lower().endswith(JOURNAL_SUFFIXES):
+            tables.append(file)
+    return [table for table in tables if table.url not in results] or tables
+
+
+def _identity(files: Iterable[StoredFile]) -> list[tuple[str, int, str]]:
+    return [(file.url, file.size, file.version) for file in files]
+
+
+def _read_tables(tables: Tables, label_map: Mapping[str, str]) -> Annotations:
+    """Read all tables as one set."""
+    parts: list[Annotations] = []
     with ExitStack() as stack:
         for label, files in tables.items():
-            local = _on_disk(files, stack)
-            if not local:
-                continue
-            read = read_annotations(list(local), label=label, lenient=True)
-            rows.extend(replace(row, table=local[Path(row.table)]) for row in read.rows)
-            empty |= read.searched_empty
-            searched |= read.recordings - read.searched_in_part
-            problems.extend(replace(problem, table=local.get(Path(problem.table), problem.table)) for problem in read.problems)
-    once = list(_once(rows))
-    return _Reading(once, empty - {row.stem for row in once}, problems, len(rows) - len(once), searched)
+            local = _local_copies(files, stack)
+            if local:
+                read = read_annotations(list(local), label=label, label_map=label_map, lenient=True)
+                parts.append(read.with_tables({str(path): url for path, url in local.items()}))
+    return Annotations(
+        tuple(row for part in parts for row in part.rows),
+        frozenset().union(*(part.searched_empty for part in parts)),
+        tuple(problem for part in parts for problem in part.problems),
+        frozenset().union(*(part.searched_in_part for part in parts)),
+    )
 
 
-def _on_disk(files: Sequence[StoredFile], stack: ExitStack) -> dict[Path, str]:
-    """Where each table can be read, and its address; those that are not on the disk are fetched."""
-    fetched = Path(stack.enter_context(TemporaryDirectory(prefix="loxo-"))) if any(file.path is None for file in files) else Path()
+def _local_copies(files: Sequence[StoredFile], stack: ExitStack) -> dict[Path, str]:
+    """The address of each table by the path where it can be read; remote ones are fetched."""
+    fetched = Path()
+    if any(file.path is None for file in files):
+        fetched = Path(stack.enter_context(TemporaryDirectory(prefix="loxo-")))
     local: dict[Path, str] = {}
     for number, file in enumerate(files):
         path = file.path
@@ -192,136 +204,162 @@ def _on_disk(files: Sequence[StoredFile], stack: ExitStack) -> dict[Path, str]:
     return local
 
 
-def _once(rows: Sequence[Annotation]) -> Iterator[Annotation]:
-    """Rows without those that another table has already: published tables share recordings."""
-    seen: dict[tuple[str, str, float, float], str] = {}
-    for row in rows:
-        key = (row.stem, row.event.label, row.event.start_s, row.event.end_s)
-        if seen.setdefault(key, row.table) == row.table:
-            yield row
+# ---- recordings
 
 
-def _match(reading: _Reading, files: Sequence[StoredFile]) -> _Matched:
-    by_url = {file.url: file for file in files}
-    names = Names(by_url)
-    found: dict[str, list[Annotation]] = defaultdict(list)
-    searched: set[str] = set()
-    unmatched: Counter[str] = Counter()
-    for stem, row in [*((row.stem, row) for row in reading.rows), *((stem, None) for stem in sorted(reading.empty))]:
-        url = names.match(stem, row.table if row else "")
-        if url is None:
-            unmatched[stem] += row is not None
-            continue
-        found[url] += [row] if row else []
-        if stem in reading.searched:
-            searched.add(url)
-    ordered = [_Recording(by_url[url], tuple(sorted(found[url], key=_in_time)), url in searched) for url in sorted(found)]
-    return _Matched(ordered, unmatched)
+def _recordings(
+    matched: Matched, files: Mapping[str, StoredFile], root: str, settings: PrepareSettings
+) -> list[_Recording]:
+    """Recordings that tables name, by address."""
+    names = output_names(list(files), root)
+    site_rule = settings.site_rule
+    return [
+        _Recording(files[url], names[url], site_rule.site(url, root), rows, url in matched.searched)
+        for url, rows in sorted(matched.rows.items())
+    ]
 
 
-def _in_time(row: Annotation) -> tuple[float, float, str]:
-    return row.event.start_s, row.event.end_s, row.event.label
-
-
-def _trial(recordings: Sequence[_Recording], seed: int) -> list[_Recording]:
-    """A few recordings of each label and a few empty ones, from as many sites as there are."""
-    rng = np.random.default_rng(seed)
-    shuffled = [recordings[place] for place in rng.permutation(len(recordings))]
+def _trial(recordings: Sequence[_Recording], settings: PrepareSettings) -> list[_Recording]:
+    """A few recordings of each label and a few empty ones, of as many sites as there are."""
+    rng = np.random.default_rng(settings.seed)
+    shuffled = [recordings[index] for index in rng.permutation(len(recordings))]
     kept: dict[str, _Recording] = {}
-    for label in (*EVENT_LABELS, None):
-        of_label = [r for r in shuffled if (label in {row.event.label for row in r.rows} if label else not r.rows)]
-        turn: Counter[str | None] = Counter()
+    for label in (*settings.labels, None):
+        n_before: Counter[str | None] = Counter()
         ranked = []
-        for recording in of_label:
-            site, _ = parse_name(recording.file.name, None)
-            ranked.append((turn[site], recording))
-            turn[site] += 1
+        for recording in shuffled:
+            if recording.has(label):
+                ranked.append((n_before[recording.site], recording))
+                n_before[recording.site] += 1
         for _, recording in sorted(ranked, key=lambda pair: pair[0])[:DEV_RECORDINGS]:
             kept[recording.file.url] = recording
     return [kept[url] for url in sorted(kept)]
 
 
-def _frame(recordings: Sequence[_Recording], timezone: ZoneInfo | None) -> pl.DataFrame:
-    return pl.DataFrame([row for recording in recordings for row in _rows(recording, timezone)], schema=SCHEMA)
+def _with_headers(
+    recordings: Sequence[_Recording], storage: Storage, progress: Progress
+) -> list[_Recording]:
+    found: list[_Recording] = []
+    with ThreadPoolExecutor(READERS) as pool:
+        headers = pool.map(partial(_read_header, storage=storage), recordings)
+        for recording, header in zip(recordings, headers, strict=True):
+            found.append(replace(recording, header=header))
+            progress.update("headers", len(found), len(recordings))
+    return found
 
 
-def _rows(recording: _Recording, timezone: ZoneInfo | None) -> Iterator[dict[str, object]]:
+def _read_header(recording: _Recording, storage: Storage) -> _Header:
     file = recording.file
-    site, start_time = parse_name(file.name, timezone)
-    of_file = {"recording": file.url, "size": file.size, "version": file.version, "site": site}
-    of_file["start_time"] = start_time and start_time.astimezone(UTC)
-    of_file["searched"] = recording.searched
-    if not recording.rows:
-        yield of_file | {"flags": []}
-    for row in recording.rows:
-        yield of_file | asdict(row.event) | {"flags": sorted(row.event.flags), "table": row.table, "row": row.row}
-
-
-def _report(
-    tables: Mapping[str | None, Sequence[StoredFile]],
-    files: Sequence[StoredFile],
-    reading: _Reading,
-    matched: _Matched,
-    chosen: Sequence[_Recording],
-) -> Report:
-    counts = Counter(row.event.label for recording in chosen for row in recording.rows)
-    events = ", ".join(f"{count:,} {label}" for label, count in sorted(counts.items())) or "no events"
-    empty = sum(recording.searched and not recording.rows for recording in chosen)
-    n_unmatched = sum(matched.unmatched.values())
-    notes = []
-    if matched.unmatched:
-        first = ", ".join(list(matched.unmatched)[:NAMED])
-        notes.append(f"{sized(len(matched.unmatched), 'recording')} of tables are not listed, or several bear the name: {first}")
-    if reading.problems:
-        notes += [f"{sized(len(reading.problems), 'row or table')} could not be read:", *map(str, reading.problems[:NAMED])]
-    if reading.repeated:
-        notes.append(f"{sized(reading.repeated, 'row')} stand in several tables and count once")
-    return Report(
-        "table",
-        read=f"{sized(sum(map(len, tables.values())), 'table')}, {sized(len(files), 'recording')} listed",
-        wrote=f"{events}; {sized(len(chosen), 'recording')}, {empty:,} of them empty",
-        skipped=f"{sized(n_unmatched + len(reading.problems), 'row')}" if n_unmatched or reading.problems else "",
-        notes=tuple(notes),
-    )
-
-
-def _nothing_in_common(reading: _Reading, matched: _Matched, files: Sequence[StoredFile]) -> str:
-    if not reading.rows and not reading.empty:
-        return f"no table could be read: {reading.problems[0]}" if reading.problems else "the tables are empty; there is nothing to cut"
-    stems = ", ".join(list(matched.unmatched)[:3])
-    return (
-        f"no recording of the tables ({stems}, ...) is among the {len(files):,} listed ({files[0].url}, ...); name their folder or prefix"
-    )
-
-
-def _problem_line(problem: TableProblem) -> str:
-    return f"{' '.join(str(problem).split())}\t{problem.table}\t1"
-
-
-def read_training_table(path: Path) -> list[TrainingRecording]:
-    """The recordings of a training table, with their events.
-
-    Raises:
-        PreparationError: if there is no such table.
-    """
-    if not path.is_file():
-        raise PreparationError(f"{path}: not there; make it with `loxo prepare table`")
     try:
-        frame = pl.read_parquet(path).select(list(SCHEMA))
-    except pl.exceptions.PolarsError as error:
-        raise PreparationError(f"{path}: no training table ({' '.join(str(error).split())[:200]}); make it anew") from error
-    groups = frame.partition_by("recording", maintain_order=True)
-    return [_recording(group) for group in groups]
+        with local_copy(storage.restore(file.url, file.size, file.version)) as opened:
+            return _Header(opened.rate, opened.n_samples, opened.channels)
+    except (OSError, ValueError) as error:
+        return _Header(problem=one_line(error), transient=isinstance(error, StorageError))
 
 
-def _recording(group: pl.DataFrame) -> TrainingRecording:
-    rows = group.to_dicts()
-    events = tuple(
-        Event(row["label"], row["start_s"], row["end_s"], row["low_hz"], row["high_hz"], frozenset(row["flags"]))
-        for row in rows
-        if row["label"] is not None
-    )
-    first = rows[0]
-    return TrainingRecording(
-        first["recording"], first["size"], first["version"], first["site"], first["start_time"], events, first["searched"]
-    )
+def _rows(
+    recordings: Iterable[_Recording], settings: PrepareSettings
+) -> Iterator[dict[str, object]]:
+    for recording in recordings:
+        file, header = recording.file, asdict(recording.header)
+        del header["transient"]
+        _, start_time = parse_name(file.name, settings.zone)
+        columns = {
+            "recording": file.url,
+            "size": file.size,
+            "version": file.version,
+            "name": recording.name,
+            "site": recording.site,
+            "start_time": start_time and start_time.astimezone(UTC),
+            "searched": recording.searched,
+            **header,
+        }
+        if not recording.rows:
+            yield columns
+        for row in recording.rows:
+            yield {**columns, **asdict(row.event), "table": row.table, "row": row.row}
+
+
+# ---- the report
+
+
+def _wrote(recordings: Sequence[_Recording]) -> str:
+    counts = Counter(row.event.label for recording in recordings for row in recording.rows)
+    events = ", ".join(f"{count:,} {label}" for label, count in sorted(counts.items()))
+    n_empty = sum(recording.searched and not recording.rows for recording in recordings)
+    listed = pluralize(len(recordings), "recording")
+    return f"{events or 'no events'}; {listed}, {n_empty:,} of them empty"
+
+
+def _skipped(annotations: Annotations, matched: Matched) -> str:
+    n_rows = sum(matched.unmatched.values()) + len(annotations.problems)
+    n_rows += sum(_rows_of_ambiguous(annotations, matched).values())
+    return pluralize(n_rows, "row") if n_rows else ""
+
+
+def _rows_of_ambiguous(annotations: Annotations, matched: Matched) -> Counter[str]:
+    """Rows by each name that fits several recordings; 0 where a table says that it is empty."""
+    names = {error.name for error in matched.ambiguous}
+    counts = Counter(row.recording.longest for row in annotations.rows)
+    return Counter({name: counts[name] for name in sorted(names)})
+
+
+def _notes(
+    annotations: Annotations,
+    matched: Matched,
+    recordings: Sequence[_Recording],
+) -> Iterator[str]:
+    if matched.unmatched:
+        missing = sorted({name.longest for name in matched.unmatched})
+        yield (
+            f"{pluralize(len(missing), 'recording')} of tables not listed: "
+            f"{', '.join(missing[:MAX_NAMED])}"
+        )
+    yield from _first(sorted({str(error) for error in matched.ambiguous}))
+    unread = [
+        f"{recording.file.url}: {recording.header.problem}"
+        for recording in recordings
+        if recording.header.problem
+    ]
+    yield from _first(unread)
+    if annotations.problems:
+        yield f"{len(annotations.problems):,} rows or tables could not be read:"
+        yield from _first([str(problem) for problem in annotations.problems])
+    if matched.repeated:
+        yield f"{pluralize(matched.repeated, 'row')} repeated in several tables, counted once"
+
+
+def _first(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:MAX_NAMED]
+    if len(lines) > MAX_NAMED:
+        yield f"... and {len(lines) - MAX_NAMED:,} more"
+
+
+def _write_unmatched(path: Path, annotations: Annotations, matched: Matched) -> None:
+    lines = ["what\twhere\trows"]
+    unmatched: Counter[str] = Counter()
+    for name, count in matched.unmatched.items():
+        unmatched[name.longest] += count
+    lines += [f"no such recording\t{name}\t{n}" for name, n in sorted(unmatched.items())]
+    ambiguous = {error.name: error for error in matched.ambiguous}
+    for text, count in _rows_of_ambiguous(annotations, matched).items():
+        fitting = " and ".join(sorted(ambiguous[text].recordings))
+        lines.append(f"fits several recordings: {fitting}\t{text}\t{count}")
+    lines += [f"{one_line(problem)}\t{problem.table}\t1" for problem in annotations.problems]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def _nothing_in_common(
+    annotations: Annotations, matched: Matched, files: Sequence[StoredFile]
+) -> str:
+    if matched.ambiguous:
+        return str(matched.ambiguous[0])
+    if matched.unmatched:
+        names = ", ".join(sorted({name.longest for name in matched.unmatched})[:3])
+        return (
+            f"no recording of the tables ({names}, ...) is among the {len(files):,} listed "
+            f"({files[0].url}, ...); name their folder or prefix"
+        )
+    if annotations.problems:
+        return f"no table could be read: {annotations.problems[0]}"
+    return "the tables are empty; there is nothing to cut"

@@ -1,8 +1,10 @@
-"""Simulated sounds are what physics and the field's tables say; scenes hold them where, and as loud as, their events say."""
+"""Simulated sounds are what physics and the field's tables say; scenes hold them where, and as loud
+as, their events say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,34 +17,43 @@ from numpy.typing import NDArray
 from scipy.stats import lognorm
 
 from loxo.annotations import read_annotations
-from loxo.clips import Clip, read_clips
+from loxo.clips import read_clips
 from loxo.events import EVENT_LABELS, Event
+from loxo.messages import Progress
 from loxo.simulate import (
     LOOKALIKES,
+    SOUNDS,
     SceneSettings,
+    excerpts,
     gunshot,
     gunshots,
+    load_backgrounds,
+    mixture,
     rumble,
     rumbles,
     scene,
     signals,
     soundscape,
     weather,
+    write_clip_set,
+    write_recording,
+    write_recordings,
     writing,
 )
-from loxo.simulate import scenes as room
-from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recording, write_recordings
+from loxo.simulate import scenes as scenes_module
+from loxo.simulate.signals import Maker, Rng
 from loxo.timeline import samples_at
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator
-Maker = Callable[[Rng, int], Array]
 
 RATE = 4000
-MAKERS: dict[str, Maker] = {"Rumble": rumble, "Gunshot": gunshot, **{label: maker for label, (maker, _) in LOOKALIKES.items()}}
-SMALL = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=15, gunshots_per_minute=15, lookalikes_per_minute=15)
+SMALL = SceneSettings(
+    rate=2000, seconds=6.0, rumbles_per_minute=15, gunshots_per_minute=15, lookalikes_per_minute=15
+)
 """Short and full."""
-QUIET = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=0, gunshots_per_minute=0, lookalikes_per_minute=0)
+QUIET = SceneSettings(
+    rate=2000, seconds=6.0, rumbles_per_minute=0, gunshots_per_minute=0, lookalikes_per_minute=0
+)
 
 
 def generator(*seed: int) -> Rng:
@@ -70,9 +81,9 @@ def drawn(maker: Maker, count: int, rate: int = RATE) -> Iterator[Array]:
 
 
 @pytest.mark.parametrize("rate", [2000, 8000])
-@pytest.mark.parametrize("label", MAKERS)
+@pytest.mark.parametrize("label", SOUNDS)
 def test_a_sound_is_decided_by_its_seed(label: str, rate: int) -> None:
-    first, again, other = (MAKERS[label](generator(seed), rate) for seed in (1, 1, 2))
+    first, again, other = (SOUNDS[label](generator(seed), rate) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert len(first) != len(other) or (first != other).any()
     for sound in (first, other):
@@ -82,8 +93,14 @@ def test_a_sound_is_decided_by_its_seed(label: str, rate: int) -> None:
 
 
 def test_rumbles_last_as_long_as_those_of_the_elp_table() -> None:
-    """Median 3.8 s, 95th percentile 7.0 s; calls under 2.5 s are more, for clearings add short ones."""
-    seconds = np.array([len(rumbles.uttered(generator(seed), 400, close=seed % 2 == 0)) / 400 for seed in range(400)])
+    """Median 3.8 s, 95th percentile 7.0 s; calls under 2.5 s are more, for clearings add short
+    ones."""
+    seconds = np.array(
+        [
+            len(rumbles.rumble_source(generator(seed), 400, close=seed % 2 == 0)) / 400
+            for seed in range(400)
+        ]
+    )
     table = lognorm(np.log(7.0 / 3.8) / 1.645, scale=3.8)
     longer = seconds[seconds > 2.5]
     expected = table.isf(table.sf(2.5) * np.array([0.5, 0.05]))
@@ -94,7 +111,9 @@ def test_rumbles_last_as_long_as_those_of_the_elp_table() -> None:
 
 
 def test_a_shot_rises_within_milliseconds_and_thunder_does_not() -> None:
-    shots, rolls = ([rise_s(sound) for sound in drawn(maker, 60)] for maker in (gunshot, weather.thunder))
+    shots, rolls = (
+        [rise_s(sound) for sound in drawn(maker, 60)] for maker in (gunshot, weather.thunder)
+    )
     assert np.median(shots) <= 0.025
     assert np.quantile(shots, 0.75) <= 0.1
     assert min(rolls) > 0.05
@@ -102,10 +121,17 @@ def test_a_shot_rises_within_milliseconds_and_thunder_does_not() -> None:
 
 
 @pytest.mark.parametrize("dry", [True, False])
-def test_a_near_shot_is_an_edge(dry: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # a parameter of the test
+def test_a_near_shot_is_an_edge(
+    dry: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:  # a parameter of the test
     """Where no shock wave comes first."""
     monkeypatch.setattr(gunshots, "_lead_s", lambda *_: 0.0)
-    assert max(rise_s(gunshots.shot_at(generator(seed), RATE, 0.03, dry=dry)) for seed in range(30)) <= 0.015
+    assert (
+        max(
+            rise_s(gunshots.single_shot(generator(seed), RATE, 0.03, dry=dry)) for seed in range(30)
+        )
+        <= 0.015
+    )
 
 
 def test_a_shot_decays() -> None:
@@ -114,7 +140,10 @@ def test_a_shot_decays() -> None:
     for shot in drawn(gunshot, 60):
         cells = powers(shot, 0.02)
         peak = int(cells.argmax())
-        drops_db.append(10 * np.log10(cells[peak : peak + 25].sum() / (cells[peak + 25 : peak + 50].sum() + 1e-30)))
+        drops_db.append(
+            10
+            * np.log10(cells[peak : peak + 25].sum() / (cells[peak + 25 : peak + 50].sum() + 1e-30))
+        )
         ends_db.append(10 * np.log10(cells[-3:].mean() / cells[peak] + 1e-30))
     assert np.median(drops_db) > 10
     # Of bursts, the second half may be the louder.
@@ -125,7 +154,10 @@ def test_a_shot_decays() -> None:
 def test_far_shots_lose_their_highs() -> None:
     shares = []
     for distance_km in (0.03, 3.0):
-        shots = [gunshots.shot_at(generator(seed), RATE, distance_km, dry=False) for seed in range(10)]
+        shots = [
+            gunshots.single_shot(generator(seed), RATE, distance_km, dry=False)
+            for seed in range(10)
+        ]
         energy = np.mean([np.abs(np.fft.rfft(shot, 32768)) ** 2 for shot in shots], axis=0)
         shares.append(energy[8192:].sum() / energy.sum())  # above 1 kHz
     assert shares[1] < shares[0]
@@ -139,17 +171,25 @@ def test_a_branch_that_snaps_has_no_tail() -> None:
 
 
 @given(st.integers(10, 3000), st.sampled_from([1000, 4000]), st.integers(0, 9))
-def test_shaping_changes_each_frequency_by_its_gain(n: int, rate: int, seed: int) -> None:
+def test_a_filter_changes_each_frequency_by_its_gain(n: int, rate: int, seed: int) -> None:
     waveform = generator(seed).normal(size=n)
-    np.testing.assert_allclose(signals.shaped(waveform, rate, lambda f: 0 * f - 6.0), waveform * 10 ** (-6 / 20), atol=1e-5)
+    np.testing.assert_allclose(
+        signals.filtered(waveform, rate, lambda f: 0 * f - 6.0),
+        waveform * 10 ** (-6 / 20),
+        atol=1e-5,
+    )
 
 
-def test_an_excerpt_is_the_body_of_a_sound_in_some_noise_cut_within_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "CUT_SHORT", 0.0)
+def test_an_excerpt_is_the_body_of_a_sound_in_some_noise_cut_within_milliseconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(excerpts, "PART_SHARE", 0.0)
     for seed, call in enumerate(drawn(rumble, 20)):
-        excerpt = room._excerpt(generator(seed), call, RATE, shot=False)
+        excerpt = excerpts.draw_excerpt(generator(seed), call, RATE, shot=False)
         assert RATE * 0.04 <= len(excerpt) <= len(call)
-        alike = np.correlate(call, excerpt, "valid") / (np.linalg.norm(call) * np.linalg.norm(excerpt))
+        alike = np.correlate(call, excerpt, "valid") / (
+            np.linalg.norm(call) * np.linalg.norm(excerpt)
+        )
         assert 0.85 < alike.max() < 1 - 1e-6
         edge, inner = np.abs(excerpt[[0, -1]]).max(), np.abs(excerpt).max()
         assert edge < 0.1 * inner
@@ -157,17 +197,21 @@ def test_an_excerpt_is_the_body_of_a_sound_in_some_noise_cut_within_milliseconds
 
 @pytest.mark.parametrize("onset", [False, True])
 @pytest.mark.parametrize("maker", [rumble, gunshot])
-def test_a_part_of_a_sound_holds_its_loudest_moment_and_of_a_shot_the_onset(maker: Maker, onset: bool) -> None:
+def test_a_part_of_a_sound_holds_its_loudest_moment_and_of_a_shot_the_onset(
+    maker: Maker, onset: bool
+) -> None:
     lengths = []
     for seed, sound in enumerate(drawn(maker, 40)):
-        extent = room._extent(sound, RATE, 30.0)
-        start, stop = room._part(generator(seed), sound, extent, RATE, onset=onset)
+        extent = excerpts.extent(sound, RATE, 30.0)
+        start, stop = excerpts.draw_part(generator(seed), sound, extent, RATE, onset=onset)
         assert extent[0] <= start < stop <= extent[1]
-        assert stop - start >= min(samples_at(room.PART_S, RATE), extent[1] - extent[0])
+        assert stop - start >= min(
+            samples_at(excerpts.SHORTEST_PART_S, RATE), extent[1] - extent[0]
+        )
         if onset:
             assert start == extent[0]
-        cells = powers(sound, room.ENVELOPE_S)
-        assert start <= cells.argmax() * samples_at(room.ENVELOPE_S, RATE) < stop
+        cells = powers(sound, excerpts.ENVELOPE_S)
+        assert start <= cells.argmax() * samples_at(excerpts.ENVELOPE_S, RATE) < stop
         lengths.append((stop - start) / (extent[1] - extent[0]))
     assert min(lengths) < 0.5
     assert max(lengths) > 0.8
@@ -179,7 +223,10 @@ def test_a_part_of_a_sound_holds_its_loudest_moment_and_of_a_shot_the_onset(make
 @given(st.integers(0, 10_000), st.sampled_from([4.1, 6.0, 9.3]))
 @settings(max_examples=25)
 def test_the_events_of_a_scene_lie_in_it_in_order(seed: int, seconds: float) -> None:
-    _, events = scene(generator(seed), SceneSettings(rate=2000, seconds=seconds, rumbles_per_minute=20, lookalikes_per_minute=20))
+    _, events = scene(
+        generator(seed),
+        SceneSettings(rate=2000, seconds=seconds, rumbles_per_minute=20, lookalikes_per_minute=20),
+    )
     starts_s = [event.start_s for event in events]
     assert starts_s == sorted(starts_s)
     for event in events:
@@ -191,7 +238,9 @@ def test_the_events_of_a_scene_lie_in_it_in_order(seed: int, seconds: float) -> 
 
 
 def test_a_scene_is_decided_by_its_seed() -> None:
-    (first, events), (again, same), (other, others) = (scene(generator(seed), SMALL) for seed in (1, 1, 2))
+    (first, events), (again, same), (other, others) = (
+        scene(generator(seed), SMALL) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert events == same
     assert (first != other).any()
@@ -214,7 +263,9 @@ def test_an_empty_scene_has_sound_but_no_events() -> None:
         waveform, events = scene(generator(seed), QUIET)
         assert events == []
         assert waveform.std() > 0
-        busy = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=60, gunshots_per_minute=60, empty_share=1.0)
+        busy = SceneSettings(
+            rate=2000, seconds=6.0, rumbles_per_minute=60, gunshots_per_minute=60, empty_share=1.0
+        )
         assert {event.label for event in scene(generator(seed), busy)[1]} <= set(LOOKALIKES)
 
 
@@ -228,15 +279,17 @@ def placed(seed: int, label: str, snr_db: float, seconds: float = 20.0) -> tuple
     """One sound on white noise of variance 1: its event, and what was added to the noise."""
     rng = generator(seed)
     noise = rng.normal(size=samples_at(seconds, RATE))
-    mixture = noise.copy()
-    (event,) = room._place(rng, SceneSettings(seconds=seconds), (label, MAKERS[label], (snr_db, snr_db)), noise, mixture, 8000)
-    return event, mixture - noise
+    kind = mixture.Kind(label, SOUNDS[label], (snr_db, snr_db), label in EVENT_LABELS)
+    mixed = mixture.Mixture(noise, RATE, 8000)
+    mixed.add(rng, kind, noise)
+    (event,) = mixed.events
+    return event, mixed.waveform - noise
 
 
 @pytest.mark.parametrize("label", EVENT_LABELS)
 @pytest.mark.parametrize("snr_db", [0.0, 12.0, 25.0])
 def test_the_stated_ratio_of_signal_to_noise_holds(label: str, snr_db: float) -> None:
-    """Over the body of the sound, white noise has the power of the band's share of half the rate."""
+    """White noise has in a band the power of the band's share of half the rate."""
     found_db, shares = [], []
     for seed in range(12):
         event, sound = placed(seed, label, snr_db)
@@ -264,7 +317,7 @@ def test_louder_sounds_are_marked_longer_and_all_marks_hold_the_peak(label: str)
         assert faint.start_s - 0.08 <= peak_s <= faint.end_s + 0.08
 
 
-@pytest.mark.parametrize(("label", "limit_db"), room.MARGINAL_DB.items())
+@pytest.mark.parametrize(("label", "limit_db"), mixture.MARGINAL_DB.items())
 def test_a_sound_below_its_limit_is_marginal(label: str, limit_db: float) -> None:
     marks = [placed(1, label, limit_db + more)[0].marginal for more in (-1e-6, 0.0, 5.0)]
     assert marks == [True, False, False]
@@ -272,25 +325,38 @@ def test_a_sound_below_its_limit_is_marginal(label: str, limit_db: float) -> Non
 
 @pytest.mark.parametrize(("label", "at_s", "marginal"), [
     ("Rumble", -1.0, False), ("Rumble", -1.9, True), ("Rumble", 7.0, False), ("Rumble", 7.9, True),
-    ("Gunshot", -0.1, True), ("Gunshot", 7.0, False), ("Gunshot", 7.9, False), ("Roar", -1.9, False),
+    ("Gunshot", -0.1, True), ("Gunshot", 7.0, False), ("Gunshot", 7.9, False),
+    ("Roar", -1.9, False),
 ])  # fmt: skip
 def test_an_event_that_an_end_cuts_is_marginal_where_little_is_left_or_the_onset_is_not(
     label: str, at_s: float, marginal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # a parameter of the test
-    """Three seconds of sound, one and a half of which may lie before a scene of nine; here they are not drawn but set."""
+    """Three seconds of sound, one and a half of which may lie before a scene of nine; here they are
+    not drawn but set."""
     rng = generator(1)
     noise = rng.normal(size=9 * RATE)
-    monkeypatch.setattr(room, "_start", lambda *_: samples_at(at_s, RATE) if at_s > 0 else -samples_at(-at_s, RATE))
+    monkeypatch.setattr(mixture, "draw_start", lambda *_: samples_at(at_s, RATE))
     sound = np.concatenate([np.ones(3 * RATE), np.zeros(RATE)])
-    mixture = noise.copy()
-    (event,) = room._place(rng, SceneSettings(), (label, lambda *_: sound, (20.0, 20.0)), noise, mixture, 0)
+    kind = mixture.Kind(label, lambda *_: sound, (20.0, 20.0), label in EVENT_LABELS)
+    mixed = mixture.Mixture(noise, RATE)
+    mixed.add(rng, kind, noise)
+    (event,) = mixed.events
     assert (event.start_s, event.end_s) == pytest.approx((max(0, at_s), min(9, at_s + 3)), abs=0.05)
     assert event.marginal == marginal
-    assert set(np.flatnonzero(mixture != noise)) == set(range(max(0, samples_at(event.start_s, RATE)), samples_at(event.end_s, RATE)))
+    assert set(np.flatnonzero(mixed.waveform != noise)) == set(
+        range(max(0, samples_at(event.start_s, RATE)), samples_at(event.end_s, RATE))
+    )
 
 
 def test_sounds_lie_anywhere_in_a_scene_and_across_its_ends() -> None:
-    full = SceneSettings(rate=2000, seconds=8.0, rumbles_per_minute=30, gunshots_per_minute=30, lookalikes_per_minute=0, empty_share=0)
+    full = SceneSettings(
+        rate=2000,
+        seconds=8.0,
+        rumbles_per_minute=30,
+        gunshots_per_minute=30,
+        lookalikes_per_minute=0,
+        empty_share=0,
+    )
     events = [event for seed in range(60) for event in scene(generator(seed), full)[1]]
     starts = np.histogram([event.start_s for event in events], 4, (0, 8))[0]
     assert sum(event.start_s == 0 for event in events) > 5
@@ -300,8 +366,8 @@ def test_sounds_lie_anywhere_in_a_scene_and_across_its_ends() -> None:
 
 def test_a_sound_that_is_too_long_for_a_piece_is_faded_out() -> None:
     tone = np.ones(10 * RATE)
-    assert room._fitted(tone, len(tone), RATE) is tone
-    fitted = room._fitted(tone, 4 * RATE, RATE)
+    assert excerpts.fade_to_length(tone, len(tone), RATE) is tone
+    fitted = excerpts.fade_to_length(tone, 4 * RATE, RATE)
     assert (fitted[: 3 * RATE] == 1).all()
     assert np.abs(np.diff(fitted[3 * RATE :])).max() <= 1.1 / RATE
     assert fitted[-1] < 0.001
@@ -311,7 +377,87 @@ def test_look_alikes_are_never_marginal() -> None:
     assert not any(placed(1, label, -10.0)[0].marginal for label in ("Knock", "Thunder"))
 
 
+# Labels.
+
+THREE = SceneSettings(
+    rate=2000,
+    seconds=10.0,
+    rumbles_per_minute=8,
+    gunshots_per_minute=8,
+    others_per_minute=8,
+    labels=("Rumble", "Gunshot", "Chainsaw"),
+)
+
+
+def test_a_look_alike_can_be_a_label_with_events_as_often_as_the_others() -> None:
+    events = [event for seed in range(30) for event in scene(seed, THREE)[1]]
+    counts = {label: sum(event.label == label for event in events) for label in THREE.labels}
+    assert min(counts.values()) > 0.6 * max(counts.values()) > 15
+    saws = [event for event in events if event.label == "Chainsaw"]
+    assert {event.marginal for event in saws} == {True, False}
+    for event in saws:
+        assert event.snr_db is not None
+        assert event.low_hz is not None
+        assert event.high_hz is not None
+        assert event.marginal or event.snr_db >= 3
+    assert {event.label for event in THREE.truth(events)} == set(THREE.labels)
+    assert len(THREE.truth(events)) < len(events)
+
+
+def test_a_scene_without_events_holds_none_of_any_label() -> None:
+    for seed in range(5):
+        _, events = scene(seed, replace(THREE, empty_share=1.0))
+        assert THREE.truth(events) == []
+
+
+def test_events_that_are_no_label_are_heard_but_are_no_truth() -> None:
+    """Nor are they marginal: nobody asks for them."""
+    alone = replace(THREE, labels=("Chainsaw",), gunshot_db=(0.0, 1.0))
+    events = [event for seed in range(10) for event in scene(seed, alone)[1]]
+    shots = [event for event in events if event.label == "Gunshot"]
+    assert len(shots) > 5
+    assert not any(event.marginal for event in shots)
+    assert {event.label for event in alone.truth(events)} == {"Chainsaw"}
+
+
+def test_every_kind_of_sound_can_be_a_label() -> None:
+    every = replace(THREE, labels=tuple(SOUNDS), others_per_minute=20, empty_share=0.0)
+    _, events = scene(1, every)
+    assert every.truth(events) == events
+    assert len({event.label for event in events}) > 10
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (("Rumble", "Saw"), "'Saw' can be simulated; there are Rumble, Gunshot, Roar"),
+        (("Background",), "'Background' can be simulated"),
+        (("Rumble", "Rumble"), "each once"),
+        ((), "at least one"),
+    ],
+)
+def test_labels_that_cannot_be_simulated_are_refused(labels: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SceneSettings(labels=labels)
+
+
+def test_recordings_and_clips_hold_the_events_of_the_labels(tmp_path: Path) -> None:
+    events = write_recording(tmp_path / "a.wav", THREE, 60.0, seed=1)
+    assert {event.label for event in events} == set(THREE.labels)
+    table = read_annotations([tmp_path / "a.selections.txt"]).rows
+    assert [row.event.label for row in table] == [event.label for event in events]
+    clips = write_clip_set(tmp_path / "set", 8, THREE, {}, seed=1)
+    assert {event.label for clip in clips for event in clip.events} == set(THREE.labels)
+
+
 # Long soundscapes.
+
+
+def mixed(waveform: Array, events: list[Event]) -> mixture.Mixture:
+    """A mixture that holds these events."""
+    made = mixture.Mixture(waveform, QUIET.rate)
+    made.events += events
+    return made
 
 
 @given(st.integers(0, 50_001), st.integers(0, 99))
@@ -331,11 +477,18 @@ def test_pieces_add_up_to_the_length_that_was_asked_for(samples: int, seed: int)
 def test_a_soundscape_is_made_piece_by_piece() -> None:
     """A million seconds begin at once."""
     waveform, _ = next(soundscape(generator(1), SMALL, 1e6))
-    assert len(waveform) == samples_at(SMALL.seconds - room.FADE_S, SMALL.rate)
+    assert len(waveform) == samples_at(SMALL.seconds - scenes_module.FADE_S, SMALL.rate)
 
 
 def test_events_of_a_soundscape_are_where_the_sound_is() -> None:
-    loud = SceneSettings(rate=2000, seconds=8.0, rumbles_per_minute=0, gunshots_per_minute=11, lookalikes_per_minute=0, gunshot_db=(38, 38))
+    loud = SceneSettings(
+        rate=2000,
+        seconds=8.0,
+        rumbles_per_minute=0,
+        gunshots_per_minute=11,
+        lookalikes_per_minute=0,
+        gunshot_db=(38, 38),
+    )
     ratios_db = []
     for seed in range(4):
         pieces = list(soundscape(generator(seed), loud, 41.3))
@@ -352,23 +505,32 @@ def test_events_of_a_soundscape_are_where_the_sound_is() -> None:
 
 
 def test_an_event_that_the_end_cuts_is_marginal(monkeypatch: pytest.MonkeyPatch) -> None:
-    marked = [Event("Rumble", 2.0, 3.0, 10.0, 20.0, frozenset({"snr_db=9.0"})), Event("Gunshot", 2.5, 3.9), Event("Rumble", 3.5, 4.0)]
-    monkeypatch.setattr(room, "_compose", lambda *_: (generator(1).normal(size=12_000), marked))
+    marked = [
+        Event("Rumble", 2.0, 3.0, 10.0, 20.0, snr_db=9.0),
+        Event("Gunshot", 2.5, 3.9),
+        Event("Rumble", 3.5, 4.0),
+    ]
+    monkeypatch.setattr(
+        scenes_module, "_mix", lambda *_: mixed(generator(1).normal(size=12_000), marked)
+    )
     (_, first), (_, second) = soundscape(generator(1), QUIET, 4.0 + 3.25)
     assert first == marked
     assert second == [
-        Event("Rumble", 6.0, 7.0, 10.0, 20.0, frozenset({"snr_db=9.0"})),
-        Event("Gunshot", 6.5, 7.25, flags=frozenset({"marginal"})),
+        Event("Rumble", 6.0, 7.0, 10.0, 20.0, snr_db=9.0),
+        Event("Gunshot", 6.5, 7.25, marginal=True),
     ]
 
 
 def test_the_seams_of_a_soundscape_are_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recorder hears one place: in a bed whose level rises by 20 dB, no sample jumps where pieces meet."""
+    """The recorder hears one place: in a bed whose level rises by 20 dB, no sample jumps where
+    pieces meet."""
     swell = np.geomspace(1, 10, samples_at(QUIET.seconds, QUIET.rate))
     tone = np.sin(2 * np.pi * 5 * np.arange(len(swell)) / QUIET.rate)
-    monkeypatch.setattr(room, "_compose", lambda *_: (swell * tone, []))
+    monkeypatch.setattr(scenes_module, "_mix", lambda *_: mixed(swell * tone, []))
     for seed in range(6):
-        pieces = [waveform.astype(float) for waveform, _ in soundscape(generator(seed), QUIET, 12.0)]
+        pieces = [
+            waveform.astype(float) for waveform, _ in soundscape(generator(seed), QUIET, 12.0)
+        ]
         for before, after in pairwise(pieces):
             near = np.abs(np.diff(np.concatenate([before[-400:], after[:400]])))
             assert near[399] <= 1.5 * np.delete(near, 399).max()
@@ -377,26 +539,84 @@ def test_the_seams_of_a_soundscape_are_not_heard(monkeypatch: pytest.MonkeyPatch
 # On disk.
 
 
+class Noted(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.updates: list[tuple[str, float, float | None]] = []
+        self.lines: list[str] = []
+
+    def update(self, task: str, done: float, total: float | None = None) -> None:
+        self.updates.append((task, done, total))
+
+    def message(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_one_call_makes_a_recording_with_its_truth(tmp_path: Path) -> None:
+    """A path may be text; without settings there are a rumble and a gunshot a minute."""
+    noted = Noted()
+    events = write_recording(str(tmp_path / "a.flac"), seconds=90.0, seed=3, progress=noted)
+    assert soundfile.info(tmp_path / "a.flac").duration == 90.0
+    assert soundfile.info(tmp_path / "a.flac").samplerate == 8000
+    assert {event.label for event in events} <= set(EVENT_LABELS)
+    assert noted.updates[-1] == ("simulated (s of audio)", 90.0, 90.0)
+    assert [done for _, done, _ in noted.updates] == sorted(done for _, done, _ in noted.updates)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a", "a.txt"])
+def test_a_format_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot write this format; use the suffix \.wav or"):
+        write_recording(tmp_path / name, QUIET, 5.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_is_told_of_recordings_and_clips(tmp_path: Path) -> None:
+    noted = Noted()
+    paths = [str(tmp_path / "a.flac"), str(tmp_path / "b.flac")]
+    write_recordings(paths, QUIET, 5.4, progress=noted)
+    assert noted.updates == [("recordings", 1, 2), ("recordings", 2, 2)]
+    assert noted.lines == [f"{path}: 0.0015 h, 0 events" for path in paths]
+    write_clip_set(str(tmp_path / "set"), 3, QUIET, {}, progress=noted)
+    assert noted.updates[2:] == [("clips", number, 3) for number in (1, 2, 3)]
+
+
 @pytest.mark.parametrize("suffix", [".flac", ".wav"])
-def test_a_recording_and_its_table_come_back_as_they_were_written(tmp_path: Path, suffix: str) -> None:
+def test_a_recording_and_its_table_come_back_as_they_were_written(
+    tmp_path: Path, suffix: str
+) -> None:
     path = tmp_path / f"sim01_20260101_000000{suffix}"
     events = write_recording(path, SMALL, 25.01, seed=2)
     waveform, rate = soundfile.read(path, dtype="float32")
     pieces = list(soundscape(np.random.default_rng(2), SMALL, 25.01))
-    assert (rate, soundfile.info(path).format, soundfile.info(path).subtype) == (2000, suffix[1:].upper(), "PCM_16")
+    assert (rate, soundfile.info(path).format, soundfile.info(path).subtype) == (
+        2000,
+        suffix[1:].upper(),
+        "PCM_16",
+    )
     np.testing.assert_array_equal(waveform, np.concatenate([piece for piece, _ in pieces]))
-    assert events == [event for _, found in pieces for event in found if event.label in EVENT_LABELS]
+    assert events == [
+        event for _, found in pieces for event in found if event.label in EVENT_LABELS
+    ]
     assert {path.name for path in tmp_path.iterdir()} == {path.name, f"{path.stem}.selections.txt"}
     read = read_annotations([tmp_path / f"{path.stem}.selections.txt"]).rows
-    assert {row.recording for row in read} == {path.name}
-    assert [(row.event.label, row.event.marginal) for row in read] == [(event.label, event.marginal) for event in events]
+    assert {row.recording.file for row in read} == {path.name}
+    assert [(row.event.label, row.event.marginal) for row in read] == [
+        (event.label, event.marginal) for event in events
+    ]
     assert {event.marginal for event in events} == {True, False}
     for row, event in zip(read, events, strict=True):
-        assert (row.event.start_s, row.event.end_s) == pytest.approx((event.start_s, event.end_s), abs=1e-6)
-        assert (row.event.low_hz, row.event.high_hz) == pytest.approx((event.low_hz, event.high_hz), abs=1e-3)
+        assert (row.event.start_s, row.event.end_s) == pytest.approx(
+            (event.start_s, event.end_s), abs=1e-6
+        )
+        assert (row.event.low_hz, row.event.high_hz) == pytest.approx(
+            (event.low_hz, event.high_hz), abs=1e-3
+        )
 
 
-def test_a_recording_that_is_interrupted_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_that_is_interrupted_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
         yield np.zeros(1000, np.float32), [Event("Rumble", 0.1, 0.2)]
         raise KeyboardInterrupt
@@ -412,8 +632,8 @@ def test_a_recording_that_is_interrupted_leaves_what_was_there(tmp_path: Path, m
 
 
 def test_a_clip_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    clips = list(write_clip_set(tmp_path / "set", 20, SMALL, {}, seed=4))
-    assert read_clips(tmp_path / "set" / "clips.parquet") == [_read(clip) for clip in clips]
+    clips = write_clip_set(tmp_path / "set", 20, SMALL, {}, seed=4)
+    assert read_clips(tmp_path / "set" / "clips.parquet") == clips
     assert [clip.split for clip in clips] == ["validation"] * 2 + ["train"] * 18
     assert len({clip.group for clip in clips}) == 20
     assert any(clip.events for clip in clips)
@@ -425,19 +645,17 @@ def test_a_clip_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
         assert list(clip.events) == [event for event in events if event.label in EVENT_LABELS]
 
 
-def _read(clip: Clip) -> Clip:
-    """A clip as the manifest keeps it: of the flags, whether an event is marginal."""
-    kept = (frozenset({"marginal"}) & event.flags for event in clip.events)
-    events = (Event(e.label, e.start_s, e.end_s, e.low_hz, e.high_hz, flags) for e, flags in zip(clip.events, kept, strict=True))
-    return Clip(clip.path, clip.split, clip.group, clip.seconds, clip.rate, tuple(events))
-
-
 def test_more_processes_write_the_same_recordings(tmp_path: Path) -> None:
     found = []
     for jobs in (1, 2):
         paths = [tmp_path / str(jobs) / f"{number}.flac" for number in range(3)]
         paths[0].parent.mkdir()
-        found.append([(path.read_bytes(), events) for path, events in write_recordings(paths, SMALL, 9.0, seed=7, jobs=jobs)])
+        found.append(
+            [
+                (path.read_bytes(), events)
+                for path, events in write_recordings(paths, SMALL, 9.0, seed=7, jobs=jobs)
+            ]
+        )
     assert found[0] == found[1]
     assert len({audio for audio, _ in found[0]}) == 3
     assert found[0][2][1] == write_recording(tmp_path / "alone.flac", SMALL, 9.0, seed=9)
@@ -446,36 +664,48 @@ def test_more_processes_write_the_same_recordings(tmp_path: Path) -> None:
 def test_more_processes_write_the_same_clips(tmp_path: Path) -> None:
     backgrounds = {"a.flac": generator(1).normal(size=9000).astype(np.float32)}
     for jobs in (1, 2):
-        list(write_clip_set(tmp_path / str(jobs), writing.CHUNK + 2, SMALL, backgrounds, seed=5, jobs=jobs))
-    one, two = ({p.relative_to(tmp_path / jobs): p.read_bytes() for p in (tmp_path / jobs).rglob("*.flac")} for jobs in ("1", "2"))
+        write_clip_set(
+            tmp_path / str(jobs), writing.CHUNK + 2, SMALL, backgrounds, seed=5, jobs=jobs
+        )
+    one, two = (
+        {p.relative_to(tmp_path / jobs): p.read_bytes() for p in (tmp_path / jobs).rglob("*.flac")}
+        for jobs in ("1", "2")
+    )
     assert one == two
     assert len(one) == writing.CHUNK + 2
     first, second = (read_clips(tmp_path / jobs / "clips.parquet") for jobs in ("1", "2"))
     assert [clip.events for clip in first] == [clip.events for clip in second]
 
 
-def test_no_background_is_used_in_two_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_background_is_used_in_two_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = {float(number): f"{number}_rain.wav" for number in range(40)}
     used: dict[int, set[str]] = {}
 
-    def noted(rng: Rng, some: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
-        used[len(some.backgrounds)] = {names[background[0].item()] for background in some.backgrounds}
-        return scene(rng, some)
+    def noted(seed: list[int], some: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
+        used[len(some.backgrounds)] = {
+            names[background[0].item()] for background in some.backgrounds
+        }
+        return scene(seed, some)
 
     monkeypatch.setattr(writing, "scene", noted)
-    list(write_clip_set(tmp_path, 10, QUIET, {name: np.full(9000, number, np.float32) for number, name in names.items()}))
+    backgrounds = {name: np.full(9000, number, np.float32) for number, name in names.items()}
+    write_clip_set(tmp_path, 10, QUIET, backgrounds)
     validation, training = used[min(used)], used[max(used)]
     assert validation
     assert validation.isdisjoint(training)
     assert validation | training == set(names.values())
 
 
-def test_a_clip_set_that_is_interrupted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_set_that_is_interrupted_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nor is the older one, whose files were overwritten."""
-    list(write_clip_set(tmp_path, 3, QUIET, {}, seed=1))
+    write_clip_set(tmp_path, 3, QUIET, {}, seed=1)
     monkeypatch.setattr(writing, "soundfile", None)
     with pytest.raises(AttributeError):
-        list(write_clip_set(tmp_path, 3, QUIET, {}, seed=2))
+        write_clip_set(tmp_path, 3, QUIET, {}, seed=2)
     assert not (tmp_path / "clips.parquet").exists()
     assert not list(tmp_path.rglob(".*"))
 
@@ -495,9 +725,10 @@ def test_real_backgrounds_are_heard_in_scenes() -> None:
     tone = np.sin(2 * np.pi * 333 * np.arange(20_000) / 2000).astype(np.float32)
     shares = []
     for share in (1.0, 0.0):
-        over = SceneSettings(rate=2000, seconds=6.0, rumbles_per_minute=0, gunshots_per_minute=0, lookalikes_per_minute=0,
-                             backgrounds=(tone,), background_share=share)  # fmt: skip
-        energy = np.mean([np.abs(np.fft.rfft(scene(generator(seed), over)[0])) ** 2 for seed in range(5)], axis=0)
+        over = replace(QUIET, backgrounds=(tone,), background_share=share)
+        energy = np.mean(
+            [np.abs(np.fft.rfft(scene(generator(seed), over)[0])) ** 2 for seed in range(5)], axis=0
+        )
         shares.append(energy[1998 - 3 : 1998 + 4].sum() / energy[1:].sum())
     assert shares[0] > 0.3
     assert shares[1] < 0.1

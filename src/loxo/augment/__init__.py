@@ -1,19 +1,22 @@
-"""Changes to training batches that stand for a physical difference: `draw` decides, `apply` does, and a Generator is passed in.
+"""Augmentations of training batches; each stands for a physical difference between recordings.
 
-A change is a frozen value, such as `Gain(6.0)`: `draw` takes all chance out of a Generator, `apply` is a pure function of that value and
-never changes its input. A change that does nothing has the value that physics gives it: 0 metres, 0 dB, a signal-to-noise ratio of
-infinity. Settings say what share of the windows is changed and by how much; a share of 0 switches a change off.
+An augmentation is a frozen dataclass, such as `Gain(6.0)`. `draw` draws its values from a NumPy
+random generator. `apply` is a pure function of the value and its input, and never
+changes the input. An augmentation without effect has the physical value of no change: 0 metres,
+0 dB, an infinite signal-to-noise ratio. Settings give the probability of a change (`share`) and the
+range of its strength; a share of 0 switches a change off.
 
-What happens to a sound gives the order, from the elephant to the file:
+They are applied in the order in which a sound meets them, from the elephant to the file:
 
     crop.py       Crop         the recording is short
-    distance.py   Distance     air and leaves take the highs
-    mixing.py     Mixup        another event is heard at the same time: targets are united
-                  Background   another day's noise
+    distance.py   Distance     air and foliage attenuate high frequencies
+    mixing.py     Mixup        another event is added; targets are combined
+                  Background   the noise of another day is added
     recorder.py   Gain, SelfNoise, Clipping
-    masks.py      Masks        stripes of the picture are hidden, after the front end
+    masks.py      Masks        stripes of the features are hidden, after the front end
 
-The first six work on NumPy waveforms, `Masks` on torch tensors. All are for training only: validation hears what was recorded.
+All but `Masks` work on NumPy waveforms, `Masks` on PyTorch tensors. Augmentations are for training
+only: validation uses recordings unchanged.
 """
 
 from __future__ import annotations
@@ -26,14 +29,45 @@ from numpy.typing import NDArray
 from loxo.augment.crop import Crop, CropSettings
 from loxo.augment.distance import Distance, DistanceSettings
 from loxo.augment.masks import Masks, MaskSettings, mask_each
-from loxo.augment.mixing import Background, BackgroundSettings, Mixup, MixupSettings, united
-from loxo.augment.recorder import Clipping, ClippingSettings, Gain, GainSettings, SelfNoise, SelfNoiseSettings
+from loxo.augment.mixing import (
+    Background,
+    BackgroundSettings,
+    Mixup,
+    MixupSettings,
+    combine_targets,
+)
+from loxo.augment.recorder import (
+    Clipping,
+    ClippingSettings,
+    Gain,
+    GainSettings,
+    SelfNoise,
+    SelfNoiseSettings,
+)
 
 __all__ = [
-    "AugmentSettings", "Augmentation", "Background", "BackgroundSettings", "Clipping", "ClippingSettings", "Crop", "CropSettings",
-    "Distance", "DistanceSettings", "Gain", "GainSettings", "MaskSettings", "Masks", "Mixup", "MixupSettings", "SelfNoise",
-    "SelfNoiseSettings", "WindowChanges", "mask_each", "united",
-]  # fmt: skip
+    "AugmentSettings",
+    "Augmentation",
+    "Background",
+    "BackgroundSettings",
+    "Clipping",
+    "ClippingSettings",
+    "Crop",
+    "CropSettings",
+    "Distance",
+    "DistanceSettings",
+    "Gain",
+    "GainSettings",
+    "MaskSettings",
+    "Masks",
+    "Mixup",
+    "MixupSettings",
+    "SelfNoise",
+    "SelfNoiseSettings",
+    "WindowChanges",
+    "combine_targets",
+    "mask_each",
+]
 
 Array = NDArray[np.float32]
 
@@ -51,10 +85,24 @@ class AugmentSettings:
     clipping: ClippingSettings = field(default_factory=ClippingSettings)
     masks: MaskSettings = field(default_factory=MaskSettings)
 
+    @classmethod
+    def none(cls) -> AugmentSettings:
+        """Settings that change nothing: every share is 0."""
+        return cls(
+            crop=CropSettings(share=0.0),
+            distance=DistanceSettings(share=0.0),
+            mixup=MixupSettings(share=0.0),
+            background=BackgroundSettings(share=0.0),
+            gain=GainSettings(share=0.0),
+            self_noise=SelfNoiseSettings(share=0.0),
+            clipping=ClippingSettings(share=0.0),
+            masks=MaskSettings(share=0.0),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WindowChanges:
-    """What happens to one window of a batch, in this order."""
+    """Changes of one window of a batch, in the order in which they are applied."""
 
     distance: Distance = field(default_factory=Distance)
     mixup: Mixup = field(default_factory=Mixup)
@@ -63,60 +111,105 @@ class WindowChanges:
     self_noise: SelfNoise = field(default_factory=SelfNoise)
     clipping: Clipping = field(default_factory=Clipping)
 
+    @classmethod
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        partners: list[int],
+        sources: list[int],
+        settings: AugmentSettings,
+    ) -> WindowChanges:
+        """Draw the changes of one window.
+
+        Args:
+            partners: numbers of the windows that may be mixed in.
+            sources: numbers of the backgrounds that may be added.
+        """
+        return cls(
+            Distance.draw(rng, settings.distance),
+            Mixup.draw(rng, partners, settings.mixup),
+            Background.draw(rng, sources, settings.background),
+            Gain.draw(rng, settings.gain),
+            SelfNoise.draw(rng, settings.self_noise),
+            Clipping.draw(rng, settings.clipping),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What happens to a batch of waveforms: one cut for all, and each window's own changes."""
+    """Changes of a batch of waveforms: one crop for all, and changes of each window."""
 
     crop: Crop
     windows: tuple[WindowChanges, ...]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, targets: Array, settings: AugmentSettings, backgrounds: int | None = None) -> Augmentation:
-        """Changes for a batch with targets `(batch, class, bin)`.
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        targets: Array,
+        settings: AugmentSettings,
+        backgrounds: int | None = None,
+    ) -> Augmentation:
+        """Draw the changes of a batch.
 
         Args:
-            backgrounds: how many backgrounds `apply` will be given; None takes the batch's own windows that surely hold no event.
+            targets: `(batch, label, bin)`; they tell which windows hold events.
+            backgrounds: number of the backgrounds that `apply` will be given; None takes those
+                windows of the batch that certainly hold no event.
         """
+        # One crop for all, because the windows of a batch have the same length.
         crop = Crop.draw(rng, targets.shape[-1], settings.crop)
+        # Only the part that is kept decides whether a window holds an event.
         kept = targets[..., crop.first : crop.last]
-        eventful = np.flatnonzero((kept > 0).any(axis=(1, 2))).tolist()
-        quiet = np.flatnonzero((kept == 0).all(axis=(1, 2))).tolist()
+        # A window whose event is in doubt (NaN) is in neither list: NaN is not > 0 and not == 0.
+        with_events = np.flatnonzero((kept > 0).any(axis=(1, 2))).tolist()
+        without_events = np.flatnonzero((kept == 0).all(axis=(1, 2))).tolist()
         windows = []
-        for own in range(len(kept)):
-            partners = [row for row in eventful if row != own]
-            sources = [row for row in quiet if row != own] if backgrounds is None else list(range(backgrounds))
-            windows.append(
-                WindowChanges(
-                    Distance.draw(rng, settings.distance),
-                    Mixup.draw(rng, partners, settings.mixup),
-                    Background.draw(rng, sources, settings.background),
-                    Gain.draw(rng, settings.gain),
-                    SelfNoise.draw(rng, settings.self_noise),
-                    Clipping.draw(rng, settings.clipping),
-                )
-            )
+        for number in range(len(kept)):
+            # No window is mixed with itself.
+            partners = [other for other in with_events if other != number]
+            if backgrounds is None:
+                sources = [other for other in without_events if other != number]
+            else:
+                sources = list(range(backgrounds))
+            windows.append(WindowChanges.draw(rng, partners, sources, settings))
         return cls(crop, tuple(windows))
 
-    def apply(self, waveform: Array, targets: Array, rate: int, backgrounds: Array | None = None) -> tuple[Array, Array]:
-        """Waveforms `(batch, sample)` and targets `(batch, class, bin)` as changed.
+    def apply(
+        self, waveform: Array, targets: Array, rate: int, backgrounds: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Change a batch of waveforms, and its targets accordingly.
 
         Args:
-            backgrounds: waveforms `(background, sample)` without events, as long as the windows; None takes the batch's own.
+            waveform: `(batch, sample)`.
+            targets: `(batch, label, bin)`.
+            rate: samples a second.
+            backgrounds: waveforms `(background, sample)` without events, as long as the windows;
+                None takes the batch's own.
 
         Raises:
-            ValueError: if the batch or a background is not of the size that was drawn for.
+            ValueError: if the batch or a background has another size than the changes were drawn
+            for.
         """
         if backgrounds is not None and backgrounds.shape[-1] != waveform.shape[-1]:
-            raise ValueError(f"backgrounds of {backgrounds.shape[-1]} samples for windows of {waveform.shape[-1]}; give windows as long")
-        near, answers = self.crop.apply(waveform, targets)
-        others = near if backgrounds is None else self.crop.apply(backgrounds, targets)[0]
-        far = [changes.distance.apply(window, rate) for changes, window in zip(self.windows, near, strict=True)]
-        changed = []
-        for changes, window, answer in zip(self.windows, far, answers, strict=True):
+            raise ValueError(
+                f"backgrounds of {backgrounds.shape[-1]} samples for windows of "
+                f"{waveform.shape[-1]}; give windows as long"
+            )
+        cropped, kept = self.crop.apply(waveform, targets)
+        noises = cropped if backgrounds is None else self.crop.apply(backgrounds, targets)[0]
+        # A partner for mixup has its own distance, so `distance` is applied to all windows first.
+        distant = [
+            changes.distance.apply(window, rate)
+            for changes, window in zip(self.windows, cropped, strict=True)
+        ]
+        waveforms, combined = [], []
+        for number, changes in enumerate(self.windows):
             mixup, background = changes.mixup, changes.background
-            mixed, asked = mixup.apply(window, answer, far[mixup.partner], answers[mixup.partner], rate)
-            heard = changes.gain.apply(background.apply(mixed, others[background.source], rate))
-            changed.append((changes.clipping.apply(changes.self_noise.apply(heard, rate)), asked))
-        waveforms, united_targets = zip(*changed, strict=True)
-        return np.stack(waveforms), np.stack(united_targets)
+            partner = distant[mixup.partner], kept[mixup.partner]
+            mixed, mixed_targets = mixup.apply(distant[number], kept[number], *partner, rate)
+            noisy = background.apply(mixed, noises[background.source], rate)
+            recorded = changes.self_noise.apply(changes.gain.apply(noisy), rate)
+            waveforms.append(changes.clipping.apply(recorded))
+            combined.append(mixed_targets)
+        return np.stack(waveforms), np.stack(combined)

@@ -1,13 +1,16 @@
-"""What the way through a forest does to a sound: it is absorbed, scattered, smeared and faded, the highs first.
+"""What a forest does to a sound on its way: absorption, scattering, reverberation, fading.
 
-Levels are set by the scene, so spherical spreading (6 dB each doubling) matters only between paths of one sound, in echoes and passing
-engines; what changes a sound's *shape* is here.
+High frequencies are affected most. The scene sets levels, so spherical spreading (6 dB per doubling
+of the distance) matters only between paths of one sound, as in echoes and passing engines. This
+module changes the *spectrum* and the *course in time* of a sound.
 
-- Absorption of air: ISO 9613-1:1993, in tropical air (25 C, 85 % relative humidity unless told).
-- Scattering by trunks and leaves: ISO 9613-2:1996, table A.1 (.02 dB/m at 63 Hz, .06 at 1 kHz, .08 at 2 kHz), here .02 (f / 63 Hz)^.4.
-  The standard ends it at 200 m, where sound begins to pass above; animals and recorders are both under the canopy: up to 1 km here.
-- Reverberation: 0.3-2 s in forest, shorter in the highs, after Padgham 2004.
-- Fading by wind and turbulence: amplitude wavers by up to some 6 dB on long ways, a few times a second, after Wiley and Richards 1978.
+- Absorption by air: ISO 9613-1:1993, in tropical air (25 C, 85 % relative humidity).
+- Scattering by trunks and leaves: a power law after ISO 9613-2:1996, table A.1. The standard limits
+  it to 200 m, since sound then travels above the crowns. Here the limit is up to 1 km, because
+  animals and recorders are both below the canopy.
+- Reverberation: 0.3-2 s in forest, shorter at high frequencies, after Padgham 2004.
+- Fading by wind and turbulence: on long ways the amplitude wavers by up to some 6 dB, a few times a
+  second, after Wiley and Richards 1978.
 """
 
 from __future__ import annotations
@@ -15,73 +18,91 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from loxo.simulate.signals import Array, Rng, coloured_noise, low_pass_db, slow_curve
+from loxo.acoustics import air_absorption_db_per_km, amplitude_factor, scattering_db_per_m
+from loxo.simulate.signals import Array, Rng, coloured_noise, low_pass_db, random_curve
 from loxo.timeline import samples_at, seconds_at, times_s
 
-__all__ = ["SOUND_SPEED_M_S", "absorption_db_km", "carried", "reverberation", "scattering_db_m"]
+__all__ = ["SOUND_SPEED_M_S", "path_gain_db", "propagate", "reverberation", "wind_fading"]
 
 SOUND_SPEED_M_S = 346.0
-"""At 25 C."""
+"""In air of 25 C."""
 
 
-def absorption_db_km(frequency: Array, celsius: float = 25.0, humidity: float = 85.0) -> Array:
-    """Absorption of air at sea level in dB/km by ISO 9613-1, equations 3 to 5 and B.3; relative humidity in per cent."""
-    kelvin = celsius + 273.15
-    warm = kelvin / 293.15
-    vapour = humidity * 10 ** (-6.8346 * (273.16 / kelvin) ** 1.261 + 4.6151)
-    oxygen_hz = 24 + 4.04e4 * vapour * (0.02 + vapour) / (0.391 + vapour)
-    nitrogen_hz = warm**-0.5 * (9 + 280 * vapour * np.exp(-4.170 * (warm ** (-1 / 3) - 1)))
-    square = frequency**2
-    relaxation = 0.01275 * np.exp(-2239.1 / kelvin) / (oxygen_hz + square / oxygen_hz)
-    relaxation = relaxation + 0.1068 * np.exp(-3352.0 / kelvin) / (nitrogen_hz + square / nitrogen_hz)
-    loss: Array = 8686 * square * (1.84e-11 * warm**0.5 + warm**-2.5 * relaxation)
-    return loss
+def path_gain_db(frequency_hz: Array, distance_km: float, wooded_km: float) -> Array:
+    """Compute the gain of a path in dB, which is 0 or less; spreading is not included.
 
-
-def scattering_db_m(frequency: Array) -> Array:
-    """Loss in dense forest in dB/m, after ISO 9613-2, table A.1."""
-    return 0.02 * np.maximum(frequency / 63, 1e-3) ** 0.4
-
-
-def way_db(frequency: Array, distance_km: float, wooded_km: float) -> Array:
-    """Gain of the way in dB (0 or less), without spreading: air all along, forest for `wooded_km` of it."""
-    return -absorption_db_km(frequency) * distance_km - 1000 * scattering_db_m(frequency) * min(distance_km, wooded_km)
-
-
-def carried(rng: Rng, sound: Array, rate: int, distance_km: float, echo_db: float = -10.0) -> Array:
-    """A sound as it is heard `distance_km` away in a forest, with a tail of reverberation `echo_db` below it and fading by wind.
-
-    Shape: `(sample,)` in, longer by the tail out.
+    Args:
+        distance_km: length of the path; air absorbs along all of it.
+        wooded_km: greatest length along which the forest scatters.
     """
+    air_db = air_absorption_db_per_km(frequency_hz) * distance_km
+    forest_db = 1000 * scattering_db_per_m(frequency_hz) * min(distance_km, wooded_km)
+    return -air_db - forest_db
+
+
+def propagate(
+    rng: Rng, sound: Array, rate: int, distance_km: float, echo_db: float = -10.0
+) -> Array:
+    """Make a sound as it is received at a distance in a forest.
+
+    Args:
+        sound: `(sample,)`, as it leaves the source.
+        distance_km: length of the path.
+        echo_db: energy of the reverberation relative to the direct sound.
+
+    Returns:
+        The sound `(sample,)`, longer by its reverberation. It starts without a delay.
+    """
+    # Long paths meet more trees, so they reverberate longer.
     wooded_km = rng.uniform(0.2, 1.0)
     t60_s = rng.uniform(0.3, 0.6 + 1.2 * min(1.0, distance_km))
-    tail_n = samples_at(0.6 * t60_s, rate)
-    tail = coloured_noise(rng, tail_n, rate, lambda f: low_pass_db(f, 300, 4)) * 10 ** (-3 * times_s(tail_n, rate) / t60_s)
-    tail *= 10 ** (echo_db / 20) / (np.sqrt(np.sum(tail**2)) + 1e-12)
-    tail[0] += 1
-    n = len(sound) + tail_n
-    # What the filter rings ahead of the sound must not come round to its end.
+    response = _impulse_response(rng, rate, t60_s, echo_db)
+    n = len(sound) + len(response)
+    # A filter without delay rings ahead of the sound. The padding keeps that ringing, which wraps
+    # around, away from the end.
     padded = fft.next_fast_len(n + samples_at(0.1, rate), real=True)
-    frequency = np.maximum(np.arange(padded // 2 + 1) * (rate / padded), 0.5)
-    # The nearest frequencies lose something too, which the scene's level gives back.
-    gain = 10 ** (way_db(frequency, distance_km, wooded_km) / 20)
-    spectrum = fft.rfft(sound.astype(np.float32), padded) * fft.rfft(tail.astype(np.float32), padded)
+    frequency_hz = np.maximum(np.arange(padded // 2 + 1) * (rate / padded), 0.5)
+    gain = amplitude_factor(path_gain_db(frequency_hz, distance_km, wooded_km))
+    spectrum = fft.rfft(sound.astype(np.float32), padded)
+    spectrum *= fft.rfft(response.astype(np.float32), padded)
     spectrum *= gain
-    heard: Array = fft.irfft(spectrum, padded)[:n].astype(float)
-    return heard * faded(rng, n, rate, distance_km)
+    received: Array = fft.irfft(spectrum, padded)[:n].astype(float)
+    return received * wind_fading(rng, n, rate, distance_km)
 
 
-def faded(rng: Rng, n: int, rate: int, distance_km: float) -> Array:
-    """Factor `(sample,)` by which wind makes a sound waver, the more the longer its way."""
+def _impulse_response(rng: Rng, rate: int, t60_s: float, echo_db: float) -> Array:
+    """Draw a direct sound of amplitude 1, followed by reverberation that fades exponentially.
+
+    Args:
+        t60_s: time in which the reverberation falls by 60 dB.
+        echo_db: energy of the reverberation.
+    """
+    n = samples_at(0.6 * t60_s, rate)  # it is cut at 36 dB below its start
+    decay = 10 ** (-3 * times_s(n, rate) / t60_s)
+    response = coloured_noise(rng, n, rate, lambda f: low_pass_db(f, 300, 4)) * decay
+    response *= amplitude_factor(echo_db) / (np.sqrt(np.sum(response**2)) + 1e-12)
+    response[0] += 1
+    return response
+
+
+def wind_fading(rng: Rng, n: int, rate: int, distance_km: float) -> Array:
+    """Draw the factor `(sample,)` by which wind makes a sound waver; more on a longer way."""
     depth_db = 6 * min(1.0, distance_km) * rng.random()
-    knots = max(2, samples_at(seconds_at(n, rate), 4))
-    return 10 ** (slow_curve(rng, n, knots, -depth_db, depth_db) / 20)
+    knots = max(2, samples_at(seconds_at(n, rate), 4))  # four a second
+    return amplitude_factor(random_curve(rng, n, knots, -depth_db, depth_db))
 
 
-def reverberation(rng: Rng, rate: int, seconds: float, t60_s: tuple[float, float], onset_s: float) -> Array:
-    """Scattered sound after an impulse: noise in octaves that fade each in its own time, from that of 60 Hz to that of 1.7 kHz.
+def reverberation(
+    rng: Rng, rate: int, seconds: float, t60_s: tuple[float, float], onset_s: float
+) -> Array:
+    """Draw the sound `(sample,)` that a forest scatters after an impulse.
 
-    Shape: `(sample,)`, each octave of like level at the start; it grows in over `onset_s`.
+    It is noise in bands of about an octave. All bands have the same level at the start, and each
+    fades in its own time.
+
+    Args:
+        t60_s: time of a decay by 60 dB at 60 Hz and at 1.7 kHz; geometric means in between.
+        onset_s: time constant with which the sound builds up.
     """
     n = samples_at(seconds, rate)
     padded = fft.next_fast_len(n, real=True)
@@ -89,11 +110,13 @@ def reverberation(rng: Rng, rate: int, seconds: float, t60_s: tuple[float, float
     spectrum = rng.standard_normal(2 * len(octave)).view(np.complex128)
     time_s = times_s(n, rate)
     out = np.zeros(n)
-    for share, edge_hz in zip(np.linspace(0, 1, 6), np.geomspace(60, 1700, 6), strict=True):
+    for share, centre_hz in zip(np.linspace(0, 1, 6), np.geomspace(60, 1700, 6), strict=True):
         band_t60_s = t60_s[0] ** (1 - share) * t60_s[1] ** share
-        band = fft.irfft(spectrum * np.exp(-1.4 * (octave - np.log2(edge_hz)) ** 2), padded)[:n]
+        window = np.exp(-1.4 * (octave - np.log2(centre_hz)) ** 2)
+        band = fft.irfft(spectrum * window, padded)[:n]
         out += band / (band.std() + 1e-12) * np.exp(-3 * np.log(10) * time_s / band_t60_s)
-    # It grows in, and is led to silence in its last third rather than cut.
+    # The last third fades to silence: a tail that is cut would be audible as a click.
     rise = (1 - np.exp(-time_s / max(onset_s, 1e-4))) * np.minimum(1, 3 * np.linspace(1, 0, n))
-    tail: Array = out * rise * 10 ** (slow_curve(rng, n, max(4, int(seconds * 12)), -2.5, 2.5) / 20)
+    wavering_db = random_curve(rng, n, max(4, int(seconds * 12)), -2.5, 2.5)
+    tail: Array = out * rise * amplitude_factor(wavering_db)
     return tail

@@ -1,56 +1,72 @@
-"""Soundscapes: a bed of noise, sounds set into it at known times and levels, and the recorder that hears them.
+"""Scenes and soundscapes: a place, sounds in it at known times and levels, and a recorder.
 
-The level of a sound is its **signal-to-noise ratio**: its mean power against that of what surrounds it, both in the band that holds 90 %
-of the sound's energy, over the time at which it is within `BODY_DB` of its peak. The event's extent is what stands out of the noise: a
-fainter sound is marked shorter, as people mark it. Below `MARGINAL_DB` an event carries the flag `marginal`, as annotators write of calls
-that they can hardly see.
+A **scene** is some seconds long. A **soundscape** is a long recording, made of scenes that are
+faded into one another; it has one place and one recorder.
 
-Sounds lie anywhere, also across the ends of a scene: an event that has lost more than half of its extent there, or a shot that has lost its
-onset, is marginal. In a long soundscape they keep clear of the seams.
+Settings name the **labels** whose events are truth for a model. Any kind of sound in `SOUNDS` can
+be a label. Sounds of other kinds are there as well, as look-alikes: a detector should not report
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
-from loxo.events import Event
+from loxo.events import EVENT_LABELS, Event
 from loxo.simulate.gunshots import gunshot
 from loxo.simulate.lookalikes import LOOKALIKES
-from loxo.simulate.recorder import draw_recorder, level_of
+from loxo.simulate.mixture import Kind, Mixture
+from loxo.simulate.places import Place
+from loxo.simulate.recorder import Recorder, noise_level
 from loxo.simulate.rumbles import rumble
-from loxo.simulate.signals import Array, Rng, coloured_noise, log_uniform, low_pass_db, normed, shaped, slow_curve, tapered
-from loxo.timeline import samples_at, seconds_at, times_s
+from loxo.simulate.signals import Array, Maker, Rng
+from loxo.timeline import samples_at, seconds_at
 
-__all__ = ["SceneSettings", "scene", "soundscape"]
+__all__ = ["SOUNDS", "SceneSettings", "Seed", "scene", "soundscape"]
 
-Bed = Callable[[Rng, int], Array]
+Seed = int | Sequence[int] | np.random.Generator
+"""Seed of a scene. A random generator keeps its state, so two scenes drawn in a row differ."""
+Piece = tuple[NDArray[np.float32], list[Event]]
+"""Waveform `(sample,)` and its events."""
 
-MARGINAL_DB = {"Rumble": 3.0, "Gunshot": 4.0}
-BODY_DB = 20.0
-"""How far below its peak a sound still counts for its signal-to-noise ratio."""
-DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
-"""How far below its peak a sound is still marked: at the faintest and at the loudest."""
-OVERLAPPING = 0.35
-"""Share of rumbles that begin during the one before, or during a roar, where the scene holds one."""
-EXCERPTS = 0.2
-"""Share of sounds that are cut at both ends, as by recorders that a level sets off, and in recordings composed of others."""
-CUT_SHORT, CUT_TAILS = 0.4, 0.15
-"""Share of excerpts of which only a part is left: of calls one that holds their loudest moment, of shots one with their onset."""
-PART_S = 0.25
-"""The shortest part that is left."""
-EXCERPT_EDGE_S = 0.005
-ENVELOPE_S = 0.04
+SOUNDS: dict[str, Maker] = {
+    "Rumble": rumble,
+    "Gunshot": gunshot,
+    **{label: kind.make for label, kind in LOOKALIKES.items()},
+}
+"""All kinds of sounds: label, and the function that makes one."""
+REPLY_SHARE = 0.35
+"""Share of rumbles that begin during the one before, or during a roar, if the scene holds one."""
 FADE_S = 2.0
+"""Time in which scenes of a soundscape are faded into one another. No event lies in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneSettings:
-    """What a scene holds: sounds come at random, `*_per_minute` on average, their signal-to-noise ratios evenly from a range in dB."""
+    """Content of scenes: sounds at random times, with mean numbers per minute.
+
+    Args:
+        rate: samples a second, 2,000 or more.
+        seconds: length of a scene, more than 4 s.
+        rumbles_per_minute, gunshots_per_minute: number of these events.
+        lookalikes_per_minute: number of sounds that are no label, of all kinds together.
+        empty_share: share of scenes without events, but with look-alikes.
+        rumble_db, gunshot_db, lookalike_db: range of the signal-to-noise ratio in dB; all values
+            are equally likely.
+        backgrounds: real recordings `(sample,)` at the rate, without events, as background noise.
+        background_share: share of scenes over one of them, if there are any.
+        labels: kinds of sounds whose events are truth for a model, keys of `SOUNDS`. Rumbles and
+            gunshots that are not named here are still made, but are no events of a label.
+        others_per_minute: number of events of each further label, such as `Chainsaw`.
+        other_db: range of their signal-to-noise ratio.
+
+    Raises:
+        ValueError: if a scene is too short, the rate too low, or a label is unknown.
+    """
 
     rate: int = 4000
     seconds: float = 30.0
@@ -63,212 +79,165 @@ class SceneSettings:
     lookalike_db: tuple[float, float] = (0.0, 40.0)
     backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
     background_share: float = 0.5
+    labels: tuple[str, ...] = EVENT_LABELS
+    others_per_minute: float = 2.5
+    other_db: tuple[float, float] = (0.0, 40.0)
 
     def __post_init__(self) -> None:
         if self.seconds <= 2 * FADE_S or self.rate < 2000:
             raise ValueError(
-                f"a scene of {self.seconds} s at {self.rate} Hz is too short or too low: more than {2 * FADE_S} s, 2,000 Hz or more"
+                f"a scene of {self.seconds} s at {self.rate} Hz is too short or its rate too low; "
+                f"give more than {2 * FADE_S} s and 2,000 Hz or more"
             )
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels {', '.join(self.labels)}: name at least one, each once")
+        for label in self.labels:
+            if label not in SOUNDS:
+                raise ValueError(
+                    f"no sound with the label {label!r} can be simulated; there are "
+                    f"{', '.join(SOUNDS)}"
+                )
+
+    @property
+    def other_labels(self) -> tuple[str, ...]:
+        """Labels besides rumbles and gunshots."""
+        return tuple(label for label in self.labels if label not in EVENT_LABELS)
+
+    def truth(self, events: Sequence[Event]) -> list[Event]:
+        """Select the events of `labels`: those that a model should detect."""
+        return [event for event in events if event.label in self.labels]
 
 
-def scene(rng: Rng, settings: SceneSettings) -> tuple[NDArray[np.float32], list[Event]]:
-    """One soundscape `(sample,)` in [-1, 1] and its events, in order of time; look-alikes are listed under their own labels."""
-    bed, (hear, digitise) = _draw_bed(rng, settings), draw_recorder(rng, settings.rate)
-    mixture, events = _compose(rng, settings, bed, 0)
-    heard = hear(rng, mixture)
-    return digitise(heard, level_of(heard)), events
+DEFAULTS = SceneSettings()
 
 
-def soundscape(rng: Rng, settings: SceneSettings, seconds: float) -> Iterator[tuple[NDArray[np.float32], list[Event]]]:
-    """A long recording as pieces that follow each other, with events timed from its start; one place, one recorder, memory of one scene.
+def scene(seed: Seed, settings: SceneSettings = DEFAULTS) -> Piece:
+    """Simulate one scene.
 
-    Scenes are faded into one another over two seconds in which no event lies. An event that the end of the recording cuts is marginal.
+        waveform, events = loxo.simulate.scene(1)
+
+    Args:
+        seed: decides everything that is random.
+        settings: what the scene holds.
+
+    Returns:
+        The waveform `(sample,)`, float32 in [-1, 1], and its events in order of time. Look-alikes
+        are listed under their own labels; `settings.truth(events)` leaves them out.
     """
-    bed, (hear, digitise) = _draw_bed(rng, settings), draw_recorder(rng, settings.rate)
-    total, fade = samples_at(seconds, settings.rate), samples_at(FADE_S, settings.rate)
-    ramp = np.sqrt(np.linspace(0, 1, fade))
+    rng = np.random.default_rng(seed)
+    # The place is drawn before it is known whether it will hold an event. Otherwise a network could
+    # learn which places have events.
+    place, recorder = _draw_place(rng, settings), Recorder.draw(rng, settings.rate)
+    mixture = _mix(rng, settings, place, 0)
+    signal = recorder.record(rng, mixture.waveform)
+    return recorder.digitise(signal, noise_level(signal)), _in_order(mixture.events)
+
+
+def soundscape(seed: Seed, settings: SceneSettings, seconds: float) -> Iterator[Piece]:
+    """Simulate a long recording in pieces that follow one another; memory is that of one scene.
+
+    An event that is cut by the end of the recording is marginal.
+
+    Args:
+        seed: decides everything that is random.
+        settings: what its scenes hold.
+        seconds: length of the recording.
+
+    Yields:
+        Waveform `(sample,)` and events of a piece; events are timed from the start of the
+        recording.
+    """
+    rng = np.random.default_rng(seed)
+    place, recorder = _draw_place(rng, settings), Recorder.draw(rng, settings.rate)
+    total, fade_n = samples_at(seconds, settings.rate), samples_at(FADE_S, settings.rate)
+    # Scenes are independent, so their powers add: square roots keep the power constant.
+    ramp = np.sqrt(np.linspace(0, 1, fade_n))
     tail = np.zeros(0)
     level = None
     done = 0
     while done < total:
-        mixture, events = _compose(rng, settings, bed, fade)
-        heard = hear(rng, mixture).copy()
-        level = level_of(heard) if level is None else level
-        start_s = seconds_at(done, settings.rate)
+        mixture = _mix(rng, settings, place, fade_n)
+        signal = recorder.record(rng, mixture.waveform).copy()
+        # The gain is that of the first scene: a recorder does not change it during a recording.
+        level = noise_level(signal) if level is None else level
         if len(tail):
-            heard[:fade] = heard[:fade] * ramp + tail * ramp[::-1]
-        stop = min(len(heard) - fade, total - done)
-        tail = heard[-fade:]
-        stop_s = seconds_at(stop, settings.rate)
-        yield digitise(heard[:stop], level), [_moved(event, start_s, stop_s) for event in events if event.start_s < stop_s]
+            signal[:fade_n] = signal[:fade_n] * ramp + tail * ramp[::-1]
+        stop = min(len(signal) - fade_n, total - done)
+        tail = signal[-fade_n:]
+        start_s, stop_s = seconds_at(done, settings.rate), seconds_at(stop, settings.rate)
+        kept = [event for event in _in_order(mixture.events) if event.start_s < stop_s]
+        events = [_shift(event, start_s, stop_s) for event in kept]
+        yield recorder.digitise(signal[:stop], level), events
         done += stop
 
 
-def _moved(event: Event, by_s: float, stop_s: float) -> Event:
-    """The event `by_s` later; what lies after `stop_s` is cut off."""
-    flags = event.flags | {"marginal"} if event.end_s > stop_s else event.flags
-    return replace(event, start_s=event.start_s + by_s, end_s=min(event.end_s, stop_s) + by_s, flags=flags)
+def _in_order(events: Sequence[Event]) -> list[Event]:
+    """Sort events by their start."""
+    return sorted(events, key=lambda event: event.start_s)
 
 
-def _compose(rng: Rng, settings: SceneSettings, bed: Bed, margin: int) -> tuple[Array, list[Event]]:
-    """The mixture `(sample,)` and its events; `margin` samples at either end hold none of them, or, if 0, sounds are cut by the ends."""
-    n = samples_at(settings.seconds, settings.rate)
-    noise = bed(rng, n)
-    mixture = noise.copy()
-    minutes = settings.seconds / 60
-    events: list[Event] = []
-    labels = list(LOOKALIKES)
-    weights = np.array([LOOKALIKES[label][1] for label in labels])
-    for label in rng.choice(labels, size=rng.poisson(settings.lookalikes_per_minute * minutes), p=weights / weights.sum()):
-        events += _place(rng, settings, (str(label), LOOKALIKES[label][0], settings.lookalike_db), noise, mixture, margin)
-    # Events are measured against the look-alikes too: what nobody could hear is not asked for.
-    around = mixture.copy()
+def _shift(event: Event, by_s: float, stop_s: float) -> Event:
+    """Cut an event at `stop_s`, and move it later by `by_s`."""
+    return replace(
+        event,
+        start_s=event.start_s + by_s,
+        end_s=min(event.end_s, stop_s) + by_s,
+        marginal=event.marginal or event.end_s > stop_s,
+    )
+
+
+def _draw_place(rng: Rng, settings: SceneSettings) -> Place:
+    """Draw the place of a scene or soundscape."""
+    return Place.draw(rng, settings.rate, settings.backgrounds, settings.background_share)
+
+
+def _mix(rng: Rng, settings: SceneSettings, place: Place, margin: int) -> Mixture:
+    """Mix the noise of a place with look-alikes and events.
+
+    Args:
+        margin: number of samples at both ends that hold no sound; with 0, ends may cut sounds.
+    """
+    noise = place.noise(rng, samples_at(settings.seconds, settings.rate))
+    mixture = Mixture(noise, settings.rate, margin)
+    for label in _draw_lookalikes(rng, settings):
+        kind = Kind(label, SOUNDS[label], settings.lookalike_db, labelled=False)
+        mixture.add(rng, kind, noise)
+    # Levels of events are relative to the noise and the look-alikes: a model is not asked for an
+    # event that nobody could hear.
+    surroundings = mixture.waveform.copy()
+    # Scenes without events teach a model that look-alikes occur without events, too.
     if rng.random() >= settings.empty_share:
-        for _ in range(rng.poisson(settings.rumbles_per_minute * minutes)):
-            # One tenth of the calls in ELP's training table overlap with the next: animals answer each other; and roars end in rumbles.
-            calls = [event for event in events if event.label in {"Rumble", "Roar"}]
-            near = calls[-1] if calls and rng.random() < OVERLAPPING else None
-            events += _place(rng, settings, ("Rumble", rumble, settings.rumble_db), around, mixture, margin, near)
-        for _ in range(rng.poisson(settings.gunshots_per_minute * minutes)):
-            events += _place(rng, settings, ("Gunshot", gunshot, settings.gunshot_db), around, mixture, margin)
-    return mixture, sorted(events, key=lambda event: event.start_s)
+        _add_events(rng, settings, mixture, surroundings)
+    return mixture
 
 
-def _place(
-    rng: Rng,
-    settings: SceneSettings,
-    what: tuple[str, Callable[[Rng, int], Array], tuple[float, float]],
-    noise: Array,
-    mixture: Array,
-    margin: int,
-    near: Event | None = None,
-) -> list[Event]:
-    """Add one sound to the mixture, and tell its event, if its mark lies in the scene; with a `near` event, it begins during that."""
-    label, maker, snr_range = what
-    rate, n = settings.rate, len(mixture)
-    snr_db = rng.uniform(*snr_range)
-    sound = maker(rng, rate)
-    if rng.random() < EXCERPTS:
-        sound = _excerpt(rng, sound, rate, shot=label == "Gunshot")
-    if margin:
-        sound = _fitted(sound, n - 2 * margin, rate)
-    at = _start(rng, n, len(sound), margin)
-    if near is not None and (reply := samples_at(rng.uniform(near.start_s, near.end_s), rate)) + len(sound) <= n - margin:
-        at = reply
-    # A mean ratio of n dB is a peak of more; the mark ends where the sound is lost in the noise.
-    faintest, loudest = DROP_DB.get(label, (10.0, 20.0))
-    marked = at + np.array(_extent(sound, rate, float(np.clip(snr_db + 6, faintest, loudest))))
-    start, stop = (int(edge) for edge in marked.clip(0, n))
-    if start == stop:
+def _draw_lookalikes(rng: Rng, settings: SceneSettings) -> list[str]:
+    """Draw the look-alikes of a scene; kinds that are labels are left to `_add_events`."""
+    labels = [label for label in LOOKALIKES if label not in settings.labels]
+    if not labels:
         return []
-    from_n, to_n = _extent(sound, rate, BODY_DB)
-    around = max(0, min(at + from_n, n - (to_n - from_n)))
-    low_hz, high_hz, gain = _gain(sound[from_n:to_n], noise[around : around + to_n - from_n], rate, snr_db)
-    heard = slice(max(0, at), min(n, at + len(sound)))
-    mixture[heard] += gain * sound[heard.start - at : heard.stop - at]
-    flags = {f"snr_db={snr_db:.1f}"}
-    lost = start > marked[0] if label == "Gunshot" else 2 * (stop - start) < marked[1] - marked[0]
-    if label in MARGINAL_DB and (lost or snr_db < MARGINAL_DB[label]):
-        flags.add("marginal")
-    return [Event(label, seconds_at(start, rate), seconds_at(stop, rate), low_hz, high_hz, frozenset(flags))]
+    count = rng.poisson(settings.lookalikes_per_minute * settings.seconds / 60)
+    # Weights are relative, so they still add up to one without the kinds that are labels.
+    weights = np.array([LOOKALIKES[label].weight for label in labels])
+    drawn = rng.choice(labels, size=count, p=weights / weights.sum())
+    return [str(label) for label in drawn]
 
 
-def _start(rng: Rng, n: int, sound_n: int, margin: int) -> int:
-    """Where a sound begins: clear of the margins; or, without any, so that its last half or its first quarter lies in the scene."""
-    first, last = (margin, n - margin - sound_n) if margin else (-(sound_n // 2), n - sound_n // 4)
-    return int(rng.integers(first, last + 1))
-
-
-def _excerpt(rng: Rng, sound: Array, rate: int, *, shot: bool) -> Array:
-    """The body of a sound, or a part of it, and the noise of the place where it was recorded, cut off at either side."""
-    first, last = _extent(sound, rate, float(rng.uniform(18, 40)))
-    if rng.random() < (CUT_TAILS if shot else CUT_SHORT):
-        first, last = _part(rng, sound, (first, last), rate, onset=shot)
-    body = sound[max(0, first - samples_at(rng.uniform(0, 0.1), rate)) : last]
-    slope_db = rng.uniform(-8, 2)
-    own = normed(coloured_noise(rng, len(body), rate, lambda f: slope_db * np.log2(np.maximum(f, 20) / 100)))
-    excerpt: Array = (body + own * body.std() * 10 ** (rng.uniform(-40, -10) / 20)) * tapered(len(body), rate, EXCERPT_EDGE_S)
-    return excerpt
-
-
-def _part(rng: Rng, sound: Array, extent: tuple[int, int], rate: int, *, onset: bool) -> tuple[int, int]:
-    """A part of a sound's extent, of any length from `PART_S` on, that holds its loudest moment and, if asked for, its onset."""
-    first, last = extent
-    loudest_first, loudest_last = (min(max(edge, first), last) for edge in _extent(sound, rate, 0.1))
-    shortest = min(last - first, samples_at(PART_S, rate))
-    n = max(loudest_last - loudest_first, round(log_uniform(rng, shortest, last - first)))
-    if onset:
-        return first, min(last, max(loudest_last, first + n))
-    start = int(rng.integers(max(first, loudest_last - n), min(loudest_first, last - n) + 1))
-    return start, start + n
-
-
-def _fitted(sound: Array, n: int, rate: int) -> Array:
-    """The sound, of `n` samples at most; one that is longer is faded out."""
-    if len(sound) <= n:
-        return sound
-    fade = min(n, samples_at(1, rate))
-    return sound[:n] * np.minimum(1, np.arange(n, 0, -1) / fade)
-
-
-def _extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
-    """First and last sample at which the smoothed power is within `drop_db` of its peak."""
-    width = samples_at(ENVELOPE_S, rate)
-    cumulative = np.concatenate([np.zeros(1), np.cumsum(sound**2)])
-    edges = np.arange(0, len(sound) + width, width).clip(max=len(sound))
-    loud = np.flatnonzero(np.diff(cumulative[edges]) > cumulative[-1] * 1e-12 + np.diff(cumulative[edges]).max() * 10 ** (-drop_db / 10))
-    return int(edges[loud[0]]), int(edges[loud[-1] + 1])
-
-
-def _gain(sound: Array, noise: Array, rate: int, snr_db: float) -> tuple[float, float, float]:
-    """Band that holds 90 % of the energy, and the factor that brings the sound to the ratio in it; the noise may be the shorter."""
-    n = fft.next_fast_len(max(len(sound), rate), real=True)
-    energy = np.abs(fft.rfft(sound.astype(np.float32), n)).astype(float) ** 2
-    share = np.cumsum(energy) / energy.sum()
-    low, high = int(np.searchsorted(share, 0.05)), int(np.searchsorted(share, 0.95))
-    low, high = max(0, low - 1), max(high, low + samples_at(4.0 * n / rate, 1))
-    taper = np.hanning(len(noise)) * np.sqrt(8 / 3)
-    floor = np.abs(fft.rfft((noise * taper).astype(np.float32), n)) ** 2
-    ratio = floor[low : high + 1].sum() / energy[low : high + 1].sum() * len(sound) / len(noise)
-    hz = rate / n
-    return low * hz, (high + 1) * hz, float(np.sqrt(10 ** (snr_db / 10) * ratio))
-
-
-def _draw_bed(rng: Rng, settings: SceneSettings) -> Bed:
-    """A place: the slope of its noise, its wind, its insects, its hum, and a real background where there are any."""
-    anchors_hz = np.log2([1, 4, 12, 30, 70, 150, 400, 900, 1500, 2000, 4000, 24000])
-    levels_db = np.cumsum(rng.normal(-5, 5, len(anchors_hz)))
-    gusting = rng.uniform(0, 10) * (rng.random() < 0.6)
-    gust_hz = rng.uniform(20, 120)
-    insects = [(rng.uniform(900, 0.48 * settings.rate), rng.uniform(20, 200), rng.uniform(0, 25)) for _ in range(rng.poisson(1.0))]
-    hum_hz = log_uniform(rng, 12, 200) if rng.random() < 0.25 else 0.0
-    real = rng.random() < settings.background_share and len(settings.backgrounds) > 0
-    background = settings.backgrounds[rng.integers(len(settings.backgrounds))] if real else None
-    mixed_db = rng.uniform(-30, 6)
-
-    def bed(rng: Rng, n: int) -> Array:
-        rate = settings.rate
-        noise = coloured_noise(rng, n, rate, lambda f: np.interp(np.log2(f), anchors_hz, levels_db))
-        noise = normed(noise)
-        if gusting:
-            wind = shaped(noise, rate, lambda f: low_pass_db(f, gust_hz, 12))
-            noise += wind * (10 ** (slow_curve(rng, n, max(2, 2 * n // rate), -gusting, gusting) / 20) - 1)
-        for centre_hz, width_hz, level_db in insects:
-            trill = coloured_noise(rng, n, rate, lambda f, c=centre_hz, w=width_hz: -3 * ((f - c) / w) ** 2)  # type: ignore[misc]  # bound in a loop
-            noise += normed(trill) * noise.std() * 10 ** ((level_db - 25) / 20) * slow_curve(rng, n, max(2, n // rate), 0.3, 1)
-        if hum_hz:
-            time_s = times_s(n, rate)
-            for k in range(1, int(rng.integers(2, 8))):
-                noise += 0.05 * rng.uniform(0, 1) * np.sin(2 * np.pi * k * hum_hz * time_s + rng.uniform(0, 2 * np.pi))
-        if background is not None:
-            excerpt = _looped(rng, background, n)
-            noise = excerpt / (excerpt.std() + 1e-9) + 10 ** (mixed_db / 20) * noise
-        return noise
-
-    return bed
-
-
-def _looped(rng: Rng, background: NDArray[np.float32], n: int) -> Array:
-    """An excerpt of `n` samples from a random place, forwards and backwards in turn so that no seam clicks."""
-    there_and_back = np.concatenate([background, background[::-1]]).astype(float)
-    return np.take(there_and_back, np.arange(n) + rng.integers(len(there_and_back)), mode="wrap")
+def _add_events(rng: Rng, settings: SceneSettings, mixture: Mixture, surroundings: Array) -> None:
+    """Add rumbles, gunshots and events of further labels to a mixture."""
+    minutes = settings.seconds / 60
+    kind = Kind("Rumble", rumble, settings.rumble_db, "Rumble" in settings.labels)
+    for _ in range(rng.poisson(settings.rumbles_per_minute * minutes)):
+        # Elephants answer one another, and roars end in rumbles: one tenth of the calls in the
+        # training table of the Elephant Listening Project overlap with the next.
+        calls = [event for event in mixture.events if event.label in {"Rumble", "Roar"}]
+        near = calls[-1] if calls and rng.random() < REPLY_SHARE else None
+        mixture.add(rng, kind, surroundings, near)
+    kind = Kind("Gunshot", gunshot, settings.gunshot_db, "Gunshot" in settings.labels)
+    for _ in range(rng.poisson(settings.gunshots_per_minute * minutes)):
+        mixture.add(rng, kind, surroundings)
+    # Last, so that further labels do not change the rumbles and gunshots of a seed.
+    for label in settings.other_labels:
+        kind = Kind(label, SOUNDS[label], settings.other_db, labelled=True)
+        for _ in range(rng.poisson(settings.others_per_minute * minutes)):
+            mixture.add(rng, kind, surroundings)

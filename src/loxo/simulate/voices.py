@@ -1,34 +1,38 @@
-"""Calls of animals and people that are taken for rumbles or gunshots.
+"""Calls of animals and people that are confused with rumbles or gunshots.
 
-- Roars: 0.5-4 s, harmonics of 60-500 Hz that break into noise and subharmonics (deterministic chaos) from one part to the next, with an
-  abrupt start and end, after Stoeger et al. 2011.
-- Blows: an elephant's breath, 0.3-2.5 s of noise without a pitch that sets in at once and holds, under a tract of a few resonances.
+- Roars: 0.5-4 s, harmonics of 60-500 Hz that break into noise and subharmonics (deterministic
+  chaos) from one part to the next, with an abrupt start and end, after Stoeger et al. 2011.
+- Blows: an elephant's breath, 0.3-2.5 s of noise without a pitch that starts abruptly and holds,
+  with a few resonances of the tract.
 - Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato.
-- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in rows, after Yin and McCowan 2004; baboons and bushbuck alike.
-- Frogs: trains of tonal pulses; insects: trills in a narrow band above 1 kHz; birds: hoots and whistles.
-- Speech: fundamental 90-250 Hz in syllables, four a second; music of a far radio: steady notes over a beat.
+- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in series, after Yin and McCowan 2004;
+  baboons and bushbuck are similar.
+- Frogs: trains of tonal pulses. Insects: trills in a narrow band above 1 kHz. Birds: hoots and
+  whistles.
+- Speech: fundamental 90-250 Hz in syllables, four a second. Music of a distant radio: constant
+  notes with a beat.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from loxo.simulate.propagation import carried
-from loxo.simulate.rumbles import contour
+from loxo.acoustics import amplitude_factor, log_uniform
+from loxo.simulate.propagation import propagate
+from loxo.simulate.rumbles import pitch_contour
 from loxo.simulate.signals import (
     Array,
     Rng,
     coloured_noise,
+    filtered,
     formants_db,
     harmonics,
     high_pass_db,
-    log_uniform,
     low_pass_db,
-    normed,
-    shaped,
-    slow_curve,
-    swell,
-    tapered,
+    ramped_envelope,
+    random_curve,
+    unit_variance,
+    wavering_envelope,
 )
 from loxo.timeline import samples_at, seconds_at, times_s
 
@@ -36,115 +40,174 @@ __all__ = ["bark", "bird", "blow", "frog", "insects", "people", "roar", "trumpet
 
 
 def _call(rng: Rng, f0: Array, rate: int, *, noise: float, tract: tuple[float, float]) -> Array:
-    """Harmonics and noise of a ratio `noise` under a tract of three formants that opens at `tract[0]` and closes at `tract[1]` Hz."""
-    source = normed(harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 1500, 10000))) + noise * rng.standard_normal(len(f0))
-    formants = [(log_uniform(rng, 150, 2000), rng.uniform(60, 300), rng.uniform(3, 18)) for _ in range(3)]
-    slopes = rng.uniform(6, 36), rng.uniform(3, 12)
-    return shaped(
+    """Make harmonics and noise `(sample,)`, filtered by a tract of three formants.
+
+    Args:
+        f0: fundamental frequency in Hz `(sample,)`.
+        noise: amplitude of the noise relative to the harmonics.
+        tract: corners of the tract's high-pass and low-pass in Hz.
+    """
+    voice = unit_variance(harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 1500, 10000)))
+    source = voice + noise * rng.standard_normal(len(f0))
+    formants = [
+        (log_uniform(rng, 150, 2000), rng.uniform(60, 300), rng.uniform(3, 18)) for _ in range(3)
+    ]
+    # The tract passes little below its opening, hence the steep high-pass.
+    slopes = rng.uniform(6, 36), rng.uniform(3, 12)  # dB per octave
+    return filtered(
         source,
         rate,
-        lambda f: formants_db(f, formants) + high_pass_db(f, tract[0], slopes[0]) + low_pass_db(f, tract[1], slopes[1]),
+        lambda f: (
+            formants_db(f, formants)
+            + high_pass_db(f, tract[0], slopes[0])
+            + low_pass_db(f, tract[1], slopes[1])
+        ),
     )
 
 
-def _heard(rng: Rng, call: Array, rate: int, far_km: float = 1.0) -> Array:
-    """The call from somewhere between 10 m and `far_km`."""
-    return carried(rng, call, rate, log_uniform(rng, 0.01, far_km), echo_db=rng.uniform(-25, -4))
+def _received(rng: Rng, call: Array, rate: int, farthest_km: float = 1.0) -> Array:
+    """Propagate a call over 10 m to `farthest_km`."""
+    distance_km = log_uniform(rng, 0.01, farthest_km)
+    return propagate(rng, call, rate, distance_km, echo_db=rng.uniform(-25, -4))
 
 
 def roar(rng: Rng, rate: int) -> Array:
-    """An elephant's roar: parts that are harmonic, subharmonic or noise, within one loud and abrupt call."""
+    """Make an elephant's roar: harmonic, subharmonic and noisy parts in one loud, abrupt call."""
     n = samples_at(log_uniform(rng, 0.5, 4), rate)
+    f0 = _roar_fundamental(rng, n, rate)
+    tract = log_uniform(rng, 60, 350), log_uniform(rng, 500, 2500)
+    voiced = unit_variance(_call(rng, f0, rate, noise=rng.uniform(0.05, 1.0), tract=tract))
+    # Chaos has subharmonics of a half or a third of the fundamental, and more noise.
+    subharmonic = f0 / rng.integers(2, 4)
+    chaotic = unit_variance(_call(rng, subharmonic, rate, noise=rng.uniform(1, 6), tract=tract))
+    # Parts last a tenth of a second or more; each is nearer to one of the two.
+    knots = max(2, samples_at(seconds_at(n, rate), 5))
+    share = np.clip(random_curve(rng, n, knots, -0.7, 1.7) + rng.uniform(-0.6, 0.6), 0, 1)
+    # Two sources that beat against each other make a voice rough.
+    roughness, beat_hz = rng.uniform(0, 0.6), rng.uniform(15, 70)
+    rough = 1 + roughness * np.sin(2 * np.pi * beat_hz * times_s(n, rate))
+    call = (share * chaotic + (1 - share) * voiced) * rough
+    if rng.random() < 0.4:
+        envelope = wavering_envelope(rng, n, rate, 0.1, 0.2)
+    else:
+        envelope = ramped_envelope(n, rate, log_uniform(rng, 0.01, 0.15))
+    return _received(rng, call * envelope, rate)
+
+
+def _roar_fundamental(rng: Rng, n: int, rate: int) -> Array:
+    """Draw the fundamental of a roar `(sample,)` in Hz: a contour that wobbles quickly."""
     pitch_hz = log_uniform(rng, 60, 500)
     depth = rng.uniform(0.03, 0.25)
-    wobble = slow_curve(rng, n, max(3, samples_at(seconds_at(n, rate), 12)), -depth, depth) * rng.uniform(0, 1)
-    f0 = pitch_hz * (1 + rng.uniform(0, 0.5) * contour(rng, n, str(rng.choice(["arched", "flat", "falling"])))) * (1 + wobble)
-    tract = log_uniform(rng, 60, 350), log_uniform(rng, 500, 2500)
-    voiced = normed(_call(rng, f0, rate, noise=rng.uniform(0.05, 1.0), tract=tract))
-    chaotic = normed(_call(rng, f0 / rng.integers(2, 4), rate, noise=rng.uniform(1, 6), tract=tract))
-    # Parts of a tenth of a second or more, each nearer to one regime or the other.
-    knots = max(2, samples_at(seconds_at(n, rate), 5))
-    share = np.clip(slow_curve(rng, n, knots, -0.7, 1.7) + rng.uniform(-0.6, 0.6), 0, 1)
-    rough = 1 + rng.uniform(0, 0.6) * np.sin(2 * np.pi * rng.uniform(15, 70) * times_s(n, rate))
-    call = (share * chaotic + (1 - share) * voiced) * rough
-    loud = swell(rng, n, rate, 0.1, 0.2) if rng.random() < 0.4 else tapered(n, rate, log_uniform(rng, 0.01, 0.15))
-    return _heard(rng, call * loud, rate)
+    knots = max(3, samples_at(seconds_at(n, rate), 12))  # twelve a second
+    wobble = random_curve(rng, n, knots, -depth, depth) * rng.uniform(0, 1)
+    bend = rng.uniform(0, 0.5)
+    course = bend * pitch_contour(rng, n, str(rng.choice(["arched", "flat", "falling"])))
+    f0: Array = pitch_hz * (1 + course) * (1 + wobble)
+    return f0
 
 
 def blow(rng: Rng, rate: int) -> Array:
-    """An elephant blows through its trunk: noise that sets in at once, like a shot, and holds, unlike one."""
+    """Make the breath that an elephant blows through its trunk.
+
+    It is noise that starts as abruptly as a gunshot, but then holds.
+    """
     n = samples_at(log_uniform(rng, 0.3, 2.5), rate)
     tract = log_uniform(rng, 40, 400), log_uniform(rng, 300, 2500)
-    formants = [(log_uniform(rng, 80, 1500), rng.uniform(60, 400), rng.uniform(0, 15)) for _ in range(3)]
-    slopes = rng.uniform(6, 24), rng.uniform(3, 15)
+    formants = [
+        (log_uniform(rng, 80, 1500), rng.uniform(60, 400), rng.uniform(0, 15)) for _ in range(3)
+    ]
+    slopes = rng.uniform(6, 24), rng.uniform(3, 15)  # dB per octave
     breath = coloured_noise(
-        rng, n, rate, lambda f: formants_db(f, formants) + high_pass_db(f, tract[0], slopes[0]) + low_pass_db(f, tract[1], slopes[1])
+        rng,
+        n,
+        rate,
+        lambda f: (
+            formants_db(f, formants)
+            + high_pass_db(f, tract[0], slopes[0])
+            + low_pass_db(f, tract[1], slopes[1])
+        ),
     )
-    wavering_db = slow_curve(rng, n, max(3, samples_at(seconds_at(n, rate), 4)), -6, 0)
-    edges = tapered(n, rate, log_uniform(rng, 0.005, 0.08))
-    return _heard(rng, breath * edges * 10 ** (wavering_db / 20), rate, far_km=0.5)
+    wavering_db = random_curve(rng, n, max(3, samples_at(seconds_at(n, rate), 4)), -6, 0)
+    envelope = ramped_envelope(n, rate, log_uniform(rng, 0.005, 0.08))
+    return _received(rng, breath * envelope * amplitude_factor(wavering_db), rate, farthest_km=0.5)
 
 
 def trumpet(rng: Rng, rate: int) -> Array:
-    """An elephant's trumpet: a blare of bright harmonics, in one piece or in a staccato."""
+    """Make an elephant's trumpet: bright harmonics, in one piece or in a staccato."""
     count = int(rng.integers(2, 5)) if rng.random() < 0.35 else 1
     seconds = (0.12, 0.5) if count > 1 else (0.2, 2.5)
     pitch_hz, noise = log_uniform(rng, 300, 700), log_uniform(rng, 0.03, 1.5)
-    blares = []
+    parts = []
     for _ in range(count):
         n = samples_at(log_uniform(rng, *seconds), rate)
-        f0 = pitch_hz * (0.75 + 0.35 * contour(rng, n, "arched")) * (1 + slow_curve(rng, n, 6, -0.03, 0.03))
-        blare = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 3000)) * tapered(n, rate, rng.uniform(0.01, 0.1))
-        blares.append(np.pad(blare, (0, samples_at(rng.uniform(0.03, 0.3), rate) if count > 1 else 0)))
-    return _heard(rng, np.concatenate(blares), rate)
+        course = 0.75 + 0.35 * pitch_contour(rng, n, "arched")
+        f0 = pitch_hz * course * (1 + random_curve(rng, n, 6, -0.03, 0.03))
+        call = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 3000))
+        part = call * ramped_envelope(n, rate, rng.uniform(0.01, 0.1))
+        gap_n = samples_at(rng.uniform(0.03, 0.3), rate) if count > 1 else 0
+        parts.append(np.pad(part, (0, gap_n)))
+    return _received(rng, np.concatenate(parts), rate)
 
 
 def bark(rng: Rng, rate: int) -> Array:
-    """Barks in a row of like pitch: dogs, baboons, bushbuck."""
-    pitch_hz, seconds, gap_s = log_uniform(rng, 200, 800), log_uniform(rng, 0.08, 0.3), log_uniform(rng, 0.1, 0.9)
+    """Make a series of barks of similar pitch, as of dogs, baboons and bushbuck."""
+    pitch_hz = log_uniform(rng, 200, 800)
+    seconds, gap_s = log_uniform(rng, 0.08, 0.3), log_uniform(rng, 0.1, 0.9)
     noise = rng.uniform(0.1, 1.5)
-    calls = []
+    parts = []
     for _ in range(rng.integers(1, 7)):
         n = samples_at(seconds * rng.uniform(0.8, 1.2), rate)
-        f0 = pitch_hz * rng.uniform(0.9, 1.1) * (0.7 + 0.4 * contour(rng, n, "arched"))
-        call = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 2500)) * tapered(n, rate, rng.uniform(0.01, 0.05))
-        calls.append(np.pad(rng.uniform(0.5, 1) * call, (0, samples_at(gap_s * rng.uniform(0.7, 1.3), rate))))
-    return _heard(rng, np.concatenate(calls), rate, far_km=0.5)
+        f0 = pitch_hz * rng.uniform(0.9, 1.1) * (0.7 + 0.4 * pitch_contour(rng, n, "arched"))
+        call = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 2500))
+        part = call * ramped_envelope(n, rate, rng.uniform(0.01, 0.05))
+        level = rng.uniform(0.5, 1)
+        parts.append(np.pad(level * part, (0, samples_at(gap_s * rng.uniform(0.7, 1.3), rate))))
+    return _received(rng, np.concatenate(parts), rate, farthest_km=0.5)
 
 
 def bird(rng: Rng, rate: int) -> Array:
-    """Hoots and whistles, single or repeated."""
+    """Make hoots or whistles, single or repeated."""
     n = samples_at(rng.uniform(0.1, 0.9), rate)
     f0 = log_uniform(rng, 180, 1700) * (1 + rng.uniform(-0.3, 0.3) * np.linspace(0, 1, n))
-    note = np.sin(2 * np.pi * np.cumsum(f0) / rate) * swell(rng, n, rate, 0.2, 0.3)
-    return np.tile(np.pad(note, (0, samples_at(rng.uniform(0.1, 0.8), rate))), rng.integers(1, 6))
+    tone = np.sin(2 * np.pi * np.cumsum(f0) / rate)
+    note = tone * wavering_envelope(rng, n, rate, 0.2, 0.3)
+    gap_n = samples_at(rng.uniform(0.1, 0.8), rate)
+    return np.tile(np.pad(note, (0, gap_n)), rng.integers(1, 6))
 
 
 def frog(rng: Rng, rate: int) -> Array:
-    """Croaks: trains of short tonal pulses."""
+    """Make croaks: trains of short tonal pulses."""
     n = samples_at(rng.uniform(0.01, 0.06), rate)
-    pulse = np.exp(-np.linspace(0, 5, n)) * np.sin(2 * np.pi * log_uniform(rng, 150, 1600) * times_s(n, rate))
-    return np.tile(np.pad(pulse, (0, samples_at(rng.uniform(0.02, 0.3), rate))), rng.integers(4, 25))
+    tone = np.sin(2 * np.pi * log_uniform(rng, 150, 1600) * times_s(n, rate))
+    pulse = np.exp(-np.linspace(0, 5, n)) * tone
+    gap_n = samples_at(rng.uniform(0.02, 0.3), rate)
+    return np.tile(np.pad(pulse, (0, gap_n)), rng.integers(4, 25))
 
 
 def insects(rng: Rng, rate: int) -> Array:
-    """A cicada or a cricket: a narrow band, trilled at 5-60 Hz."""
+    """Make a cicada or a cricket: a narrow band, trilled at 5-60 Hz."""
     n = samples_at(rng.uniform(0.5, 8), rate)
     centre_hz, width_hz = rng.uniform(0.25, 0.46) * rate, rng.uniform(15, 150)
-    band = coloured_noise(rng, n, rate, lambda f: -3 * np.minimum(((f - centre_hz) / width_hz) ** 2, 40))
-    beat = 0.5 + 0.5 * np.sin(2 * np.pi * rng.uniform(5, 60) * times_s(n, rate))
-    return band * beat ** rng.uniform(0.3, 4) * swell(rng, n, rate, 0.1, 0.1)
+    # The limit keeps a floor 120 dB below the band, so that levels stay above the rounding.
+    band = coloured_noise(
+        rng, n, rate, lambda f: -3 * np.minimum(((f - centre_hz) / width_hz) ** 2, 40)
+    )
+    trill = 0.5 + 0.5 * np.sin(2 * np.pi * rng.uniform(5, 60) * times_s(n, rate))
+    return band * trill ** rng.uniform(0.3, 4) * wavering_envelope(rng, n, rate, 0.1, 0.1)
 
 
 def people(rng: Rng, rate: int) -> Array:
-    """Far voices, or the music of a radio: syllables or notes, one after another."""
+    """Make distant voices, or the music of a radio: a series of syllables or notes."""
     music = rng.random() < 0.4
     pitch_hz = log_uniform(rng, 60, 400) if music else log_uniform(rng, 90, 250)
     parts = []
     for _ in range(rng.integers(3, 14)):
         n = samples_at(rng.uniform(0.2, 0.5) if music else rng.uniform(0.08, 0.3), rate)
         glide = np.ones(n) if music else 1 + rng.uniform(-0.2, 0.2) * np.linspace(0, 1, n)
-        f0 = pitch_hz * 2 ** (rng.integers(-5, 6) / 12) * glide
-        note = _call(rng, f0, rate, noise=rng.uniform(0, 0.3), tract=(0.8 * pitch_hz, 1500)) * tapered(n, rate, 0.03)
-        parts.append(np.pad(note, (0, 0 if music else samples_at(rng.uniform(0.02, 0.2), rate))))
-    return _heard(rng, np.concatenate(parts), rate)
+        f0 = pitch_hz * 2 ** (rng.integers(-5, 6) / 12) * glide  # in semitones
+        call = _call(rng, f0, rate, noise=rng.uniform(0, 0.3), tract=(0.8 * pitch_hz, 1500))
+        note = call * ramped_envelope(n, rate, 0.03)
+        # Notes follow one another without a gap, syllables do not.
+        gap_n = 0 if music else samples_at(rng.uniform(0.02, 0.2), rate)
+        parts.append(np.pad(note, (0, gap_n)))
+    return _received(rng, np.concatenate(parts), rate)

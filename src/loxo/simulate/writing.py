@@ -1,4 +1,4 @@
-"""Soundscapes on disk: recordings with their tables, for tests and demonstration, and clip sets for training."""
+"""Write soundscapes: recordings with tables of their events, and clip sets for training."""
 
 from __future__ import annotations
 
@@ -21,83 +21,179 @@ from numpy.typing import NDArray
 
 from loxo.annotations import write_events
 from loxo.clips import Clip, write_clips
-from loxo.events import EVENT_LABELS, Event
+from loxo.events import Event
+from loxo.messages import SILENT, Progress, pluralize
 from loxo.recordings import find_recordings
 from loxo.simulate.scenes import SceneSettings, scene, soundscape
-from loxo.storage import replacing
-from loxo.timeline import ceil_div
+from loxo.storage import atomic_write
+from loxo.timeline import ceil_div, seconds_at
 
-__all__ = ["load_backgrounds", "split_backgrounds", "write_clip_set", "write_recording", "write_recordings"]
+__all__ = [
+    "RECORDING",
+    "load_backgrounds",
+    "split_backgrounds",
+    "write_clip_set",
+    "write_recording",
+    "write_recordings",
+]
 
-Wave = NDArray[np.float32]
+Waveform = NDArray[np.float32]
 
+RECORDING = SceneSettings(
+    rate=8000, seconds=60.0, rumbles_per_minute=1.0, gunshots_per_minute=1.0, others_per_minute=1.0
+)
+"""Settings of recordings: an event of each label a minute, at 8 kHz."""
 VALIDATION_SHARE = 0.1
 """Share of scenes, and of real backgrounds, that are kept for validation."""
 CHUNK = 16
-"""Scenes that a process makes at a time."""
+"""Number of scenes that are handed to a process at a time."""
 
 
-def load_backgrounds(paths: Sequence[Path], rate: int) -> dict[str, Wave]:
-    """Real recordings without rumbles or gunshots, by file name, mono at `rate`; to set simulated sounds into."""
+def load_backgrounds(paths: Sequence[str | Path], rate: int) -> dict[str, Waveform]:
+    """Load real recordings without events, to set simulated sounds into.
+
+    Args:
+        paths: recordings, or folders of them.
+        rate: samples a second of the result.
+
+    Returns:
+        Waveforms `(sample,)`, the mean of all channels, by file name.
+    """
     backgrounds = {}
-    for path in find_recordings(paths):
+    for path in find_recordings([Path(path) for path in paths]):
         waveform, own_rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
-        backgrounds[path.name] = np.asarray(soxr.resample(waveform.mean(axis=1), own_rate, rate), np.float32)
+        mono = waveform.mean(axis=1)
+        backgrounds[path.name] = np.asarray(soxr.resample(mono, own_rate, rate), np.float32)
     return backgrounds
 
 
-def split_backgrounds(backgrounds: dict[str, Wave]) -> tuple[dict[str, Wave], dict[str, Wave]]:
-    """Backgrounds for training and for validation, by hashes of their names: a tenth is held out, of two or more at least one."""
+def split_backgrounds(
+    backgrounds: dict[str, Waveform],
+) -> tuple[dict[str, Waveform], dict[str, Waveform]]:
+    """Split backgrounds into those for training and those for validation.
+
+    A tenth is for validation; of two or more, at least one. The choice depends on hashes of their
+    names, so that it stays when files are listed in another order.
+    """
+    # At least one of two: a model should be validated on noise that it was not trained on.
     ranked = sorted(backgrounds, key=lambda name: hashlib.sha256(name.encode()).digest())
     n_held_out = max(int(len(ranked) > 1), round(VALIDATION_SHARE * len(ranked)))
-    known, held_out = ({name: backgrounds[name] for name in names} for names in (ranked[n_held_out:], ranked[:n_held_out]))
-    return known, held_out
+    training = {name: backgrounds[name] for name in ranked[n_held_out:]}
+    validation = {name: backgrounds[name] for name in ranked[:n_held_out]}
+    return training, validation
 
 
-def write_recording(path: Path, settings: SceneSettings, seconds: float, seed: int) -> list[Event]:
-    """Write one soundscape and, beside it, its Raven table `<stem>.selections.txt`; returns its rumbles and gunshots.
+def write_recording(
+    path: str | Path,
+    settings: SceneSettings = RECORDING,
+    seconds: float = 300.0,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> list[Event]:
+    """Simulate one recording, and write it with a Raven table of its events.
 
-    The format is that of the path's suffix. Memory does not grow with `seconds`.
+        events = loxo.simulate.write_recording("forest.wav", seconds=600, seed=1)
+
+    The table is `<stem>.selections.txt` beside it. Memory does not grow with the length.
+
+    Args:
+        path: file to write; its suffix gives the format: `.wav` or `.flac`, both of 16 bits.
+        settings: what the recording holds; by default a rumble and a gunshot a minute, at 8 kHz.
+        seconds: length of the recording.
+        seed: decides everything that is random.
+        progress: receives the seconds of audio that are written.
+
+    Returns:
+        The events of the settings' labels, in order of time.
+
+    Raises:
+        ValueError: if no such format can be written.
     """
-    rng = np.random.default_rng(seed)
+    path = Path(path)
+    audio_format = path.suffix[1:].upper()
+    if not soundfile.check_format(audio_format or "?", "PCM_16"):
+        raise ValueError(f"{path}: cannot write this format; use the suffix .wav or .flac")
     events: list[Event] = []
-    kind = path.suffix[1:].upper()
-    with replacing(path) as passing, soundfile.SoundFile(os.fspath(passing), "w", settings.rate, 1, subtype="PCM_16", format=kind) as out:
-        for piece, found in soundscape(rng, settings, seconds):
-            out.write(piece)
-            events += [event for event in found if event.label in EVENT_LABELS]
+    written = 0
+    with (
+        atomic_write(path) as temporary,
+        soundfile.SoundFile(
+            os.fspath(temporary), "w", settings.rate, 1, subtype="PCM_16", format=audio_format
+        ) as file,
+    ):
+        for piece, found in soundscape(seed, settings, seconds):
+            file.write(piece)
+            events += settings.truth(found)
+            written += len(piece)
+            progress.update("simulated (s of audio)", seconds_at(written, settings.rate), seconds)
     write_events(path.with_suffix(".selections.txt"), events, path.name)
     return events
 
 
 def write_recordings(
-    paths: Sequence[Path], settings: SceneSettings, seconds: float, *, seed: int = 0, jobs: int = 1
-) -> Iterator[tuple[Path, list[Event]]]:
-    """Write a soundscape to each path, as `write_recording` does, with seeds from `seed` on; yields them in order as they are done.
+    paths: Sequence[str | Path],
+    settings: SceneSettings = RECORDING,
+    seconds: float = 300.0,
+    *,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress = SILENT,
+) -> list[tuple[Path, list[Event]]]:
+    """Simulate a recording for each path, as `write_recording` does.
 
     Args:
-        jobs: processes that make recordings; with one, this one does.
+        seed: of the first recording; the next ones have the numbers that follow.
+        jobs: processes that simulate; with 1, only this one.
+        progress: receives the number of finished recordings.
+
+    Returns:
+        Path and events of each recording, in the order of `paths`.
     """
-    with _mapping(min(jobs, len(paths)), {"recording": settings}, 1) as run:
-        yield from zip(paths, run(partial(_write_numbered, seconds), paths, count(seed)), strict=False)
+    recordings = [Path(path) for path in paths]
+    found = []
+    with _mapping(min(jobs, len(recordings)), {"recording": settings}, 1) as run:
+        write = partial(_write_numbered, seconds)
+        # `count` has no end, hence the zip that is not strict.
+        for path, events in zip(recordings, run(write, recordings, count(seed)), strict=False):
+            found.append((path, events))
+            progress.update("recordings", len(found), len(recordings))
+            progress.message(f"{path}: {seconds / 3600:g} h, {pluralize(len(events), 'event')}")
+    return found
 
 
 def write_clip_set(
-    folder: Path, n_clips: int, settings: SceneSettings, backgrounds: dict[str, Wave], *, seed: int = 0, jobs: int = 1
-) -> Iterator[Clip]:
-    """Write `n_clips` scenes as a clip set, yielding each clip as it is done; the manifest is written when all are.
+    folder: str | Path,
+    n_clips: int,
+    settings: SceneSettings,
+    backgrounds: dict[str, Waveform],
+    *,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress = SILENT,
+) -> list[Clip]:
+    """Simulate scenes, and write them as a clip set.
 
-    A scene depends on the seed and its number alone. A tenth of the scenes are for validation, over backgrounds of their own.
+    A scene depends on the seed and its number only. A tenth of the scenes are for validation; they
+    have backgrounds of their own.
 
     Args:
-        jobs: processes that make scenes; with one, this one does.
+        folder: where to write; the manifest is `clips.parquet` in it.
+        n_clips: number of scenes.
+        settings: what they hold.
+        backgrounds: real recordings by name, from `load_backgrounds`; may be empty.
+        jobs: processes that simulate; with 1, only this one.
+        progress: receives the number of finished clips.
     """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # Until all clips are done there is no clip set: an older manifest would tell of files that are overwritten now.
-    (folder / "clips.parquet").unlink(missing_ok=True)
+    manifest = folder / "clips.parquet"
+    # An older manifest would describe files that are overwritten now. If this is interrupted, there
+    # is no clip set, rather than a wrong one.
+    manifest.unlink(missing_ok=True)
+    training, validation = split_backgrounds(backgrounds)
     by_split = {
-        split: replace(settings, backgrounds=tuple(chosen.values()))
-        for split, chosen in zip(("train", "validation"), split_backgrounds(backgrounds), strict=True)
+        "train": replace(settings, backgrounds=tuple(training.values())),
+        "validation": replace(settings, backgrounds=tuple(validation.values())),
     }
     n_validation = round(n_clips * VALIDATION_SHARE)
     splits = ["validation"] * n_validation + ["train"] * (n_clips - n_validation)
@@ -105,26 +201,36 @@ def write_clip_set(
     with _mapping(min(jobs, ceil_div(n_clips, CHUNK)), by_split, CHUNK) as run:
         for clip in run(partial(_write_scene, folder, seed), range(n_clips), splits):
             clips.append(clip)
-            yield clip
-    write_clips(folder / "clips.parquet", clips)
+            progress.update("clips", len(clips), n_clips)
+    write_clips(manifest, clips)
+    return clips
 
 
 @contextmanager
-def _mapping(jobs: int, settings: dict[str, SceneSettings], chunk: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """`map` over processes; they are started anew, since a copy of one that runs threads (torch, polars) may stand still."""
+def _mapping(
+    jobs: int, settings: dict[str, SceneSettings], chunk: int
+) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a function like `map` that uses several processes.
+
+    Args:
+        jobs: number of processes; with 1, it is `map` itself.
+        settings: passed to each process once, since backgrounds can be large.
+        chunk: number of items that are handed to a process at a time.
+    """
     if jobs <= 1:
-        _share(settings)
+        _set_settings(settings)
         yield map
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _share, (settings,)) as pool:
+    # Processes are spawned: a forked copy of one that runs threads (torch, polars) may hang.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _set_settings, (settings,)) as pool:
         yield partial(pool.map, chunksize=chunk)
 
 
 _settings: dict[str, SceneSettings] = {}
+"""Settings of this process; a worker gets them when it starts."""
 
 
-def _share(settings: dict[str, SceneSettings]) -> None:
-    """Hand the settings, with their backgrounds, to a process once."""
+def _set_settings(settings: dict[str, SceneSettings]) -> None:
     _settings.update(settings)
 
 
@@ -134,10 +240,12 @@ def _write_numbered(seconds: float, path: Path, seed: int) -> list[Event]:
 
 def _write_scene(folder: Path, seed: int, index: int, split: str) -> Clip:
     settings = _settings[split]
-    waveform, events = scene(np.random.default_rng([seed, index]), settings)
+    waveform, events = scene([seed, index], settings)
     path = folder / split / f"{index:06d}.flac"
     path.parent.mkdir(exist_ok=True)
-    with replacing(path) as passing:
-        soundfile.write(os.fspath(passing), waveform, settings.rate, subtype="PCM_16", format="FLAC")
-    known = tuple(event for event in events if event.label in EVENT_LABELS)
-    return Clip(path, split, f"scene-{index:06d}", settings.seconds, settings.rate, known)
+    with atomic_write(path) as temporary:
+        soundfile.write(
+            os.fspath(temporary), waveform, settings.rate, subtype="PCM_16", format="FLAC"
+        )
+    truth = tuple(settings.truth(events))
+    return Clip(path, split, f"scene-{index:06d}", settings.seconds, settings.rate, truth)

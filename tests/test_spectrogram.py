@@ -1,4 +1,5 @@
-"""The picture shows what it must, forgets what it should, and is the same from both faces and from the slow twin."""
+"""The features show events, remove what is steady, and are the same from both implementations and
+from a slow reference."""
 
 from __future__ import annotations
 
@@ -16,20 +17,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import firwin
+from scipy.signal.windows import tukey
 
-import loxo.spectrogram as room
 from loxo.simulate import SceneSettings, scene
-from loxo.spectrogram import SILENCE, Bands, FrontEnd, filter_bank, log_bands, spectrogram, subtract_floor
-from loxo.spectrogram.torch_face import TorchSpectrogram
-from reference import spectrogram as twin
+from loxo.spectrogram import (
+    SILENCE,
+    Bands,
+    FrontEnd,
+    filter_bank,
+    log_bands,
+    numpy_front_end,
+    spectrogram,
+    subtract_floor,
+)
+from loxo.spectrogram.torch_front_end import TorchSpectrogram
+from reference import spectrogram as reference
 
 Array = NDArray[np.float32]
 
 FRONT_END = FrontEnd()
-ALL_SAMPLES = replace(FRONT_END.long, every=1)
-"""The long bands from windows of all samples."""
+ALL_SAMPLES = replace(FRONT_END.long, decimation=1)
+"""The long bands on windows that are not decimated."""
 QUICK = FrontEnd(floor_s=2.0)
-"""The same with a floor of two seconds, so that a few seconds of sound have a middle."""
+"""A floor of two seconds, so that a few seconds of sound have frames far from both ends."""
 RATE, HOP = FRONT_END.rate, FRONT_END.hop
 CENTRES_HZ = FRONT_END.band_centres_hz
 LONG = slice(0, len(FRONT_END.long.centres_hz))
@@ -40,19 +50,26 @@ SHARED = Path(__file__).parents[2] / "shared" / "audio"
 
 def noise(seconds: float, seed: int = 0) -> Array:
     """White noise of a tenth of full scale."""
-    return np.float32(0.1) * np.random.default_rng(seed).standard_normal(round(seconds * RATE), np.float32)
+    return np.float32(0.1) * np.random.default_rng(seed).standard_normal(
+        round(seconds * RATE), np.float32
+    )
 
 
 def wind(seconds: float, seed: int = 0) -> Array:
     """Noise of power 1/f above 1 Hz, a twentieth of full scale."""
     n = round(seconds * RATE)
-    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=n)) / np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / RATE), 1.0))
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=n)) / np.sqrt(
+        np.maximum(np.fft.rfftfreq(n, 1 / RATE), 1.0)
+    )
     waveform = np.fft.irfft(spectrum, n)
     return np.asarray(0.05 * waveform / waveform.std(), np.float32)
 
 
 def tone(hz: float, seconds: float, rms: float) -> Array:
-    return np.asarray(np.sqrt(2) * rms * np.sin(2 * np.pi * hz * np.arange(round(seconds * RATE)) / RATE), np.float32)
+    return np.asarray(
+        np.sqrt(2) * rms * np.sin(2 * np.pi * hz * np.arange(round(seconds * RATE)) / RATE),
+        np.float32,
+    )
 
 
 def padded(waveform: Array) -> Array:
@@ -62,17 +79,19 @@ def padded(waveform: Array) -> Array:
 # ---- bands
 
 
-@pytest.mark.parametrize("bands", [FRONT_END.long, FRONT_END.short, Bands(320, 2, 20.0, 500.0, 3.0, 100.0, 1.02)])
-def test_no_band_is_empty_and_each_is_a_mean(bands: Bands) -> None:
+@pytest.mark.parametrize(
+    "bands", [FRONT_END.long, FRONT_END.short, Bands(320, 2, 20.0, 500.0, 3.0, 100.0, 1.02)]
+)
+def test_no_band_is_empty_and_each_is_a_weighted_mean(bands: Bands) -> None:
     bank = filter_bank(bands, RATE)
-    assert bank.shape == (bands.window // bands.every // 2 + 1, len(bands.centres_hz))
+    assert bank.shape == (bands.window // bands.decimation // 2 + 1, len(bands.centres_hz))
     assert bank.min() == 0
     np.testing.assert_allclose(bank.sum(axis=0), 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("bands", [FRONT_END.long, FRONT_END.short])
 def test_no_frequency_falls_between_two_bands(bands: Bands) -> None:
-    hz = np.arange(bands.window // bands.every // 2 + 1) * RATE / bands.window
+    hz = np.arange(bands.window // bands.decimation // 2 + 1) * RATE / bands.window
     covered = (hz >= bands.centres_hz[0]) & (hz <= bands.centres_hz[-1])
     assert filter_bank(bands, RATE)[covered].any(axis=1).all()
 
@@ -99,10 +118,18 @@ def test_white_noise_of_some_variance_has_that_power_in_every_band() -> None:
     np.testing.assert_allclose(power[3:-3].mean(axis=0), 0.1**2, rtol=0.1)
 
 
-def test_rows_are_named_by_their_centres() -> None:
+def test_rows_are_in_the_order_of_their_centres() -> None:
     assert len(CENTRES_HZ) == FRONT_END.n_bands == spectrogram(noise(0.5), FRONT_END).shape[0]
     assert CENTRES_HZ[LONG].tolist() == list(FRONT_END.long.centres_hz)
     assert CENTRES_HZ[SHORT].tolist() == list(FRONT_END.short.centres_hz)
+
+
+@pytest.mark.parametrize("taper", [0.1, 0.4, 1.0])
+def test_windows_are_those_of_scipy(taper: float) -> None:
+    expected = tukey(480, taper, sym=False)
+    window = numpy_front_end.tukey_window(480, taper)
+    np.testing.assert_allclose(window / window.max(), expected / expected.max(), atol=1e-6)
+    assert (window.astype(np.float64) ** 2).sum() == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -111,23 +138,35 @@ def test_rows_are_named_by_their_centres() -> None:
         ({"hop": 401}, "does not centre"),
         ({"hop": 399}, "does not centre"),
         ({"hop": 2000}, "a window of 1600 samples does not centre on 1 parts of a hop of 2000"),
-        ({"rate": 3000, "long": ALL_SAMPLES}, "a band at 1879 Hz needs more than 3000 samples a second"),
-        ({"rate": 3000}, "a band at 376 Hz needs more than 750 samples a second"),
-        ({"long": replace(FRONT_END.long, every=0)}, "every 0 must be 1 or more"),
-        ({"short": replace(FRONT_END.short, flat=1.0)}, "flat 1.0 lies in"),
-        ({"long": replace(FRONT_END.long, every=3)}, "windows of 1600 samples every 400 are not whole ones of every 3"),
+        (
+            {"rate": 3000, "long": ALL_SAMPLES},
+            "a band at 1879 Hz needs more than 3000 samples per second",
+        ),
+        ({"rate": 3000}, "a band at 376 Hz needs more than 750 samples per second"),
+        ({"long": replace(FRONT_END.long, decimation=0)}, "decimation 0 must be 1 or more"),
+        ({"short": replace(FRONT_END.short, tukey_taper=0.0)}, r"tukey_taper 0\.0 must lie"),
+        (
+            {"long": replace(FRONT_END.long, decimation=3)},
+            "decimation 3 must divide the window of 1600 samples and the hop of 400",
+        ),
     ],
 )
-def test_windows_and_bands_that_do_not_fit_are_refused(changed: dict[str, Any], message: str) -> None:
+def test_windows_and_bands_that_do_not_fit_are_refused(
+    changed: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         FrontEnd(**changed)
 
 
-def test_decimated_windows_see_what_windows_of_all_samples_see() -> None:
-    """Power of noise that falls by 20 dB a decade to .05 bel; and of a tone beyond, 70 dB less than there is at most."""
-    plain = replace(FRONT_END, long=ALL_SAMPLES)
+def test_decimated_windows_measure_what_windows_of_all_samples_measure() -> None:
+    """The power of noise that falls by 20 dB per decade agrees to .05 bel; a tone above the bands
+    leaks into them at 70 dB below its level at most."""
+    undecimated = replace(FRONT_END, long=ALL_SAMPLES)
     waveform = wind(20.0)
-    decimated, whole = (log_bands(np.pad(waveform, each.margin), each)[3:-3, LONG] for each in (FRONT_END, plain))
+    decimated, whole = (
+        log_bands(np.pad(waveform, each.margin), each)[3:-3, LONG]
+        for each in (FRONT_END, undecimated)
+    )
     np.testing.assert_allclose(decimated, whole, atol=0.05)
     for hz in (620, 1003, 1390, 1999):
         loud = tone(hz, 2.0, 0.5)
@@ -135,29 +174,37 @@ def test_decimated_windows_see_what_windows_of_all_samples_see() -> None:
         assert leaked[:, LONG].max() < leaked[:, SHORT].max() - 7
 
 
-# ---- what it must see
+# ---- what must be visible
 
 
-def test_a_faint_line_at_30_hz_stands_out_of_wind() -> None:
+def test_a_faint_line_at_30_hz_stands_out_from_wind() -> None:
     seconds = 120.0
     calling = np.arange(round(seconds * RATE)) / RATE % 15
-    waveform = wind(seconds) + 0.1 * tone(30.0, seconds, 0.05) * ((calling >= 6) & (calling < 10))  # 20 dB under the wind
+    waveform = wind(seconds) + 0.1 * tone(30.0, seconds, 0.05) * (
+        (calling >= 6) & (calling < 10)
+    )  # 20 dB under the wind
     time_s = (np.arange(round(seconds * RATE / HOP)) + 0.5) * HOP / RATE % 15
-    heard = spectrogram(waveform.astype(np.float32), FRONT_END)[LONG]
-    lift = heard[:, (time_s > 6) & (time_s < 10)].mean(axis=1) - heard[:, (time_s < 5.5) | (time_s > 10.5)].mean(axis=1)
+    features = spectrogram(waveform.astype(np.float32), FRONT_END)[LONG]
+    lift = features[:, (time_s > 6) & (time_s < 10)].mean(axis=1) - features[
+        :, (time_s < 5.5) | (time_s > 10.5)
+    ].mean(axis=1)
     line = np.abs(CENTRES_HZ[LONG] - 30) <= 2.5
     others = np.abs(CENTRES_HZ[LONG] - 30) > 5
     assert lift[line].min() > 0
-    assert lift[CENTRES_HZ[LONG] == 30.0] > max(0.2, 3.5 * lift[others].std(), 2 * lift[others].max())
+    assert lift[CENTRES_HZ[LONG] == 30.0] > max(
+        0.2, 3.5 * lift[others].std(), 2 * lift[others].max()
+    )
 
 
 @pytest.mark.parametrize("at", [5, 130, 200, 270, 395])
 def test_a_short_burst_is_in_its_frame_and_at_most_in_a_neighbour(at: int) -> None:
     burst = firwin(81, [50, 1500], fs=RATE, pass_zero=False)  # 20 ms, most of it within 3 ms
     frame = 50
-    without, heard = wind(10.0), wind(10.0)
-    heard[frame * HOP + at - 40 : frame * HOP + at + 41] += 6 * burst.astype(np.float32)
-    rise = (log_bands(padded(heard), FRONT_END) - log_bands(padded(without), FRONT_END))[:, SHORT]
+    without, with_burst = wind(10.0), wind(10.0)
+    with_burst[frame * HOP + at - 40 : frame * HOP + at + 41] += 6 * burst.astype(np.float32)
+    rise = (log_bands(padded(with_burst), FRONT_END) - log_bands(padded(without), FRONT_END))[
+        :, SHORT
+    ]
     assert rise[frame, : -len(BEYOND_SHOTS)].min() > 0.5
     assert not rise[: frame - 1].any()
     assert not rise[frame + 2 :].any()
@@ -166,28 +213,37 @@ def test_a_short_burst_is_in_its_frame_and_at_most_in_a_neighbour(at: int) -> No
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="recordings are not here")
 @pytest.mark.parametrize(
-    ("name", "seconds"), [("56830315.0", 4.8), ("56865621.0", 4.1), ("57182231.0", 3.6), ("57562263.0", 6.7)], ids=["1", "2", "3", "4"]
+    ("name", "seconds"),
+    [("56830315.0", 4.8), ("56865621.0", 4.1), ("57182231.0", 3.6), ("57562263.0", 6.7)],
+    ids=["1", "2", "3", "4"],
 )
-def test_the_lowest_line_of_a_far_rumble_is_the_strongest_of_its_minute(name: str, seconds: float) -> None:
-    """Four soundscapes of Nouabale-Ndoki, each with one faint rumble that an expert marked 30 s after the start."""
+def test_the_lowest_line_of_a_distant_rumble_is_the_strongest_of_its_minute(
+    name: str, seconds: float
+) -> None:
+    """Four soundscapes of Nouabale-Ndoki, each with one faint rumble that an expert marked 30 s
+    after the start."""
     (path,) = (SHARED / "nn01b").glob(f"nn01b_*_{name}_*.flac")
     rows = (CENTRES_HZ >= 10) & (CENTRES_HZ <= 45) & (np.arange(FRONT_END.n_bands) < LONG.stop)
-    heard = spectrogram(recording(path), FRONT_END)[rows]
+    features = spectrogram(recording(path), FRONT_END)[rows]
     length = FRONT_END.grid.frames(seconds)
-    strongest = np.lib.stride_tricks.sliding_window_view(heard, length, axis=1).mean(axis=2).max(axis=0)
+    strongest = (
+        np.lib.stride_tricks.sliding_window_view(features, length, axis=1).mean(axis=2).max(axis=0)
+    )
     onset = FRONT_END.grid.frame(30.0)
     elsewhere = np.delete(strongest, slice(onset - length - 10, onset + length + 10))
     assert strongest[onset] > max(1.0, 1.5 * elsewhere.max())
 
 
-# ---- what it must not see
+# ---- what must vanish
 
 
 @settings(max_examples=10)
 @given(st.floats(0.05, 4.0), st.integers(0, 100))
 def test_the_gain_of_a_recorder_changes_nothing(gain: float, seed: int) -> None:
     waveform = wind(4.0, seed)
-    np.testing.assert_allclose(spectrogram(np.float32(gain) * waveform, QUICK), spectrogram(waveform, QUICK), atol=1e-3)
+    np.testing.assert_allclose(
+        spectrogram(np.float32(gain) * waveform, QUICK), spectrogram(waveform, QUICK), atol=1e-3
+    )
 
 
 def test_a_steady_line_vanishes_and_a_call_of_four_seconds_stays() -> None:
@@ -199,49 +255,54 @@ def test_a_steady_line_vanishes_and_a_call_of_four_seconds_stays() -> None:
     row = int(np.flatnonzero(CENTRES_HZ == 50.0)[0])
     frames = slice(285, 315)
     steady = spectrogram(wind(seconds) + engine, FRONT_END)[row]
-    passing = spectrogram(wind(seconds) + call, FRONT_END)[row]
-    assert passing[frames].min() > 0.5
-    assert passing[frames].mean() > 1.0
+    transient = spectrogram(wind(seconds) + call, FRONT_END)[row]
+    assert transient[frames].min() > 0.5
+    assert transient[frames].mean() > 1.0
     assert abs(steady.mean()) < 0.15
     assert abs(steady[frames].mean()) < 0.15
 
 
 def test_a_slope_of_the_spectrum_vanishes() -> None:
-    pictures = [spectrogram(waveform, FRONT_END)[:, 100:-100].mean(axis=1) for waveform in (noise(120.0), wind(120.0))]
-    np.testing.assert_allclose(pictures[0], pictures[1], atol=0.12)
+    means = [
+        spectrogram(waveform, FRONT_END)[:, 100:-100].mean(axis=1)
+        for waveform in (noise(120.0), wind(120.0))
+    ]
+    np.testing.assert_allclose(means[0], means[1], atol=0.12)
 
 
 # ---- silence, ends and short inputs
 
 
-def test_digital_silence_shows_nothing_and_lies_outside_the_floor() -> None:
+def test_digital_silence_is_zero_and_does_not_enter_the_floor() -> None:
     waveform = noise(30.0)
     cut = waveform.copy()
     cut[10 * RATE : 20 * RATE] = 0.0
     whole, holed = spectrogram(waveform, QUICK), spectrogram(cut, QUICK)
     assert not holed[:, 102:198].any()
-    np.testing.assert_array_equal(holed[:, :78], whole[:, :78])  # two seconds of floor and a window away
+    np.testing.assert_array_equal(
+        holed[:, :78], whole[:, :78]
+    )  # two seconds of floor and a window away
     # Near the hole the floor is known from one side only, but it is that of the noise.
     near = np.r_[85:98, 202:215]
     np.testing.assert_allclose(holed[:, near].mean(axis=1), whole[:, near].mean(axis=1), atol=0.35)
 
 
-def test_silence_alone_shows_nothing() -> None:
+def test_silence_alone_is_zero() -> None:
     assert not spectrogram(np.zeros(5 * RATE, np.float32), FRONT_END).any()
 
 
-def test_the_rounding_of_16_bit_samples_is_sound() -> None:
+def test_rounding_noise_of_16_bit_samples_is_not_silence() -> None:
     steps = np.round(10 * noise(60.0))  # noise that turns the last bit now and then
     power = log_bands(padded(steps / np.float32(32768)), FRONT_END)
     assert (power > np.log10(SILENCE) + 0.01).mean() > 0.999
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 399, 400, 401, 1601])
-def test_a_tail_is_a_frame_too(n_samples: int) -> None:
-    heard = spectrogram(noise(1.0)[:n_samples], FRONT_END)
-    assert heard.shape == (FRONT_END.n_bands, FRONT_END.grid.n_frames(n_samples))
-    assert heard.dtype == np.float32
-    assert np.isfinite(heard).all()
+def test_samples_after_the_last_whole_frame_are_a_frame_too(n_samples: int) -> None:
+    features = spectrogram(noise(1.0)[:n_samples], FRONT_END)
+    assert features.shape == (FRONT_END.n_bands, FRONT_END.grid.n_frames(n_samples))
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
 
 
 def test_a_single_frame_is_its_own_floor() -> None:
@@ -249,36 +310,43 @@ def test_a_single_frame_is_its_own_floor() -> None:
 
 
 @pytest.mark.parametrize("n_samples", [0, 1295, 1297, 1695])
-def test_samples_that_are_no_whole_frames_are_refused(n_samples: int) -> None:
-    with pytest.raises(ValueError, match=f"{n_samples} samples are not whole frames of 400 and two margins of 648"):
+def test_samples_that_are_not_whole_frames_are_refused(n_samples: int) -> None:
+    with pytest.raises(
+        ValueError, match=f"{n_samples} samples are not whole frames of 400 and two margins of 648"
+    ):
         log_bands(np.zeros(n_samples, np.float32), FRONT_END)
 
 
-# ---- one picture, however it is made
+# ---- the same features in pieces, shifted, and by the reference
 
 
-def test_the_picture_is_its_slow_twin() -> None:
+def test_the_features_are_those_of_the_reference() -> None:
     waveform = noise(1.55) + tone(30.0, 1.55, 0.3)
     waveform[2400:4800] = 0.0
     front_end = FrontEnd(floor_s=1.0)
-    np.testing.assert_allclose(spectrogram(waveform, front_end), twin.spectrogram(waveform, front_end), atol=1e-4)
+    np.testing.assert_allclose(
+        spectrogram(waveform, front_end), reference.spectrogram(waveform, front_end), atol=1e-4
+    )
 
 
 @settings(max_examples=10)
 @given(st.integers(1, 30), st.integers(0, 100))
-def test_a_shift_by_whole_frames_shifts_the_picture(frames: int, seed: int) -> None:
+def test_a_shift_by_whole_frames_shifts_the_features(frames: int, seed: int) -> None:
     waveform = wind(12.0, seed)
     whole, later = spectrogram(waveform, QUICK), spectrogram(waveform[frames * HOP :], QUICK)
     away = 2 * QUICK.floor_frames + 2  # from the new start: two means and a window
     np.testing.assert_allclose(later[:, away:], whole[:, frames + away :], atol=1e-5)
 
 
-def test_frames_may_be_made_in_any_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_may_be_computed_in_any_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = padded(wind(7.0))
     whole = log_bands(samples, FRONT_END)
-    pieces = [log_bands(samples[a * HOP : b * HOP + 2 * FRONT_END.margin], FRONT_END) for a, b in [(0, 1), (1, 1), (1, 24), (24, 70)]]
+    pieces = [
+        log_bands(samples[a * HOP : b * HOP + 2 * FRONT_END.margin], FRONT_END)
+        for a, b in [(0, 1), (1, 1), (1, 24), (24, 70)]
+    ]
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)
-    monkeypatch.setattr(room, "CHUNK", 7)
+    monkeypatch.setattr(numpy_front_end, "VALUES_AT_A_TIME", 7)
     np.testing.assert_allclose(log_bands(samples, FRONT_END), whole, atol=1e-5)
 
 
@@ -286,11 +354,13 @@ def test_the_floor_reaches_twice_as_far_as_its_mean() -> None:
     power = log_bands(padded(wind(20.0)), QUICK)
     changed = power.copy()
     changed[100] += 1.0
-    moved = np.flatnonzero((subtract_floor(changed, QUICK) != subtract_floor(power, QUICK)).any(axis=1))
+    moved = np.flatnonzero(
+        (subtract_floor(changed, QUICK) != subtract_floor(power, QUICK)).any(axis=1)
+    )
     assert (moved[0], moved[-1]) == (100 - 2 * QUICK.floor_frames, 100 + 2 * QUICK.floor_frames)
 
 
-# ---- the two faces
+# ---- the two implementations
 
 
 def recording(path: Path) -> Array:
@@ -298,9 +368,11 @@ def recording(path: Path) -> Array:
     return np.asarray(soxr.resample(waveform.mean(axis=1), rate, RATE), np.float32)
 
 
-def faces(waveform: Array, front_end: FrontEnd = FRONT_END) -> tuple[Array, Array]:
+def both(waveform: Array, front_end: FrontEnd = FRONT_END) -> tuple[Array, Array]:
     with torch.no_grad():
-        return spectrogram(waveform, front_end), TorchSpectrogram(front_end)(torch.from_numpy(waveform)[None])[0].numpy()
+        return spectrogram(waveform, front_end), TorchSpectrogram(front_end)(
+            torch.from_numpy(waveform)[None]
+        )[0].numpy()
 
 
 SOUNDS: dict[str, Callable[[], Array]] = {
@@ -311,27 +383,33 @@ SOUNDS: dict[str, Callable[[], Array]] = {
     "one sample": lambda: noise(1.0)[:1],
     "tail": lambda: noise(1.0)[:1999],
     **{
-        f"scene {seed}": lambda seed=seed: scene(np.random.default_rng(seed), SceneSettings(seconds=12.0))[0]  # type: ignore[misc]
+        f"scene {seed}": lambda seed=seed: scene(
+            np.random.default_rng(seed), SceneSettings(seconds=12.0)
+        )[0]  # type: ignore[misc]
         for seed in range(4)
     },
 }
 
 
 @pytest.mark.parametrize("name", SOUNDS)
-def test_the_faces_are_one(name: str) -> None:
-    numpy_face, torch_face = faces(SOUNDS[name]())
-    np.testing.assert_allclose(torch_face, numpy_face, atol=1e-4)
+def test_the_implementations_agree(name: str) -> None:
+    of_numpy, of_torch = both(SOUNDS[name]())
+    np.testing.assert_allclose(of_torch, of_numpy, atol=1e-4)
 
 
-def test_the_faces_are_one_over_a_short_floor_and_other_bands() -> None:
+def test_the_implementations_agree_for_a_short_floor_and_other_bands() -> None:
     other = FrontEnd(
-        rate=2000, hop=100, floor_s=1.5, long=Bands(500, 1, 10.0, 200.0, 5.0, 90.0, 1.1), short=Bands(60, 5, 150.0, 900.0, 0.0, 0.0, 1.2)
+        rate=2000,
+        hop=100,
+        floor_s=1.5,
+        long=Bands(500, 1, 10.0, 200.0, 5.0, 90.0, 1.1),
+        short=Bands(60, 5, 150.0, 900.0, 0.0, 0.0, 1.2),
     )
-    numpy_face, torch_face = faces(noise(5.0), other)
-    np.testing.assert_allclose(torch_face, numpy_face, atol=1e-4)
+    of_numpy, of_torch = both(noise(5.0), other)
+    np.testing.assert_allclose(of_torch, of_numpy, atol=1e-4)
 
 
-def test_a_batch_is_its_rows() -> None:
+def test_a_batch_has_the_features_of_each_item() -> None:
     rows = np.stack([noise(3.0), wind(3.0), np.zeros(3 * RATE, np.float32)])
     batch = TorchSpectrogram(QUICK)(torch.from_numpy(rows)).numpy()
     np.testing.assert_allclose(batch, [spectrogram(row, QUICK) for row in rows], atol=1e-4)
@@ -339,10 +417,11 @@ def test_a_batch_is_its_rows() -> None:
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="recordings are not here")
 @pytest.mark.parametrize("folder", ["nn01b", "dzanga", "belize", "urbansound8k", "hirudewmi"])
-def test_the_faces_are_one_on_real_recordings(folder: str) -> None:
+def test_the_implementations_agree_on_real_recordings(folder: str) -> None:
     for path in sorted((SHARED / folder).glob("*.flac"))[::8]:
-        numpy_face, torch_face = faces(recording(path))
-        difference = np.abs(torch_face - numpy_face)
-        # Single precision knows a band less well that lies 80 dB and more below the loudest of its frame; coded files have such bands.
+        of_numpy, of_torch = both(recording(path))
+        difference = np.abs(of_torch - of_numpy)
+        # Single precision is worse in a band 80 dB or more below the loudest one of its frame;
+        # lossy files have such bands.
         assert np.quantile(difference, 0.97) < 1e-4
         assert difference.max() < 1e-3

@@ -1,4 +1,4 @@
-"""The front end one frame, one band, one bin at a time: explicit sums in double precision."""
+"""The front end as explicit sums in double precision: one frame, one band, one bin at a time."""
 
 from __future__ import annotations
 
@@ -16,53 +16,75 @@ Samples = NDArray[np.floating]
 
 def spectrogram(waveform: Samples, front_end: FrontEnd) -> NDArray[np.float64]:
     """Bel above the floor `(band, frame)`."""
-    rows = [row for bands in (front_end.long, front_end.short) for row in zip(*frames(waveform, front_end, bands), strict=True)]
+    rows = [
+        row
+        for bands in (front_end.long, front_end.short)
+        for row in zip(*frames(waveform, front_end, bands), strict=True)
+    ]
     return np.array([above_floor(row, front_end.floor_frames) for row in rows])
 
 
 def frames(waveform: Samples, front_end: FrontEnd, bands: Bands) -> Iterator[list[float]]:
-    """Log power of all bands of each frame: of its first window, then of its second."""
+    """Log power of all bands of each frame: those of its first window, then those of its second."""
     part = front_end.hop // bands.per_frame
     for frame in range(math.ceil(len(waveform) / front_end.hop)):
         powers: list[float] = []
         for window in range(bands.per_frame):
             centre = frame * front_end.hop + window * part + part / 2
-            spectrum = power(decimated(waveform, round(centre - bands.window / 2), bands), bands.flat)
-            powers += [banded(spectrum, band, bands, front_end.rate) for band in range(len(bands.centres_hz))]
+            spectrum = power(
+                decimated(waveform, round(centre - bands.window / 2), bands), bands.tukey_taper
+            )
+            powers += [
+                band_mean(spectrum, band, bands, front_end.rate)
+                for band in range(len(bands.centres_hz))
+            ]
         yield [math.log10(max(value, SILENCE)) for value in powers]
 
 
 def excerpt(waveform: Samples, start: int, size: int) -> NDArray[np.float64]:
-    """Samples from `start`, silence where there are none."""
-    return np.array([waveform[k] if 0 <= k < len(waveform) else 0.0 for k in range(start, start + size)])
+    """`size` samples from `start` on; zeros outside the waveform."""
+    return np.array(
+        [waveform[k] if 0 <= k < len(waveform) else 0.0 for k in range(start, start + size)]
+    )
 
 
 def decimated(waveform: Samples, start: int, bands: Bands) -> NDArray[np.float64]:
-    """Every `bands.every`-th sample of a window that begins at `start`, each a low-pass filter's sum over those around it."""
-    if bands.every == 1:
+    """The decimated samples of a window that begins at `start`, each the sum of a low-pass filter
+    over the samples around it."""
+    if bands.decimation == 1:
         return excerpt(waveform, start, bands.window)
-    taps = firwin(bands.n_taps, 1 / bands.every, window=("kaiser", 8.0)) * math.sqrt(bands.every)
-    places = range(start, start + bands.window, bands.every)
-    return np.array([np.dot(taps, excerpt(waveform, at - bands.n_taps // 2, bands.n_taps)) for at in places])
+    taps = firwin(bands.n_taps, 1 / bands.decimation, window=("kaiser", 8.0)) * math.sqrt(
+        bands.decimation
+    )
+    positions = range(start, start + bands.window, bands.decimation)
+    return np.array(
+        [np.dot(taps, excerpt(waveform, at - bands.n_taps // 2, bands.n_taps)) for at in positions]
+    )
 
 
-def power(samples: NDArray[np.float64], flat: float) -> list[float]:
-    """Power of the windowed samples at each bin, by the sum that defines it; the window is a Hann window but for its flat middle."""
+def power(samples: NDArray[np.float64], taper: float) -> list[float]:
+    """Power of the windowed samples at each bin, by the sum that defines it; the window tapers
+    over a share of its length."""
     size = len(samples)
-    moments = np.arange(size)
-    ramp = (1 - flat) * size / 2
-    window = np.sin(np.pi / 2 * np.clip(np.minimum(moments, size - moments) / ramp, 0, 1)) ** 2
+    index = np.arange(size)
+    ramp = taper * size / 2
+    window = np.sin(np.pi / 2 * np.clip(np.minimum(index, size - index) / ramp, 0, 1)) ** 2
     windowed = samples * window / math.sqrt(sum(window**2))
-    roots = np.exp(-2j * np.pi * moments / size)
-    return [float(abs(np.sum(windowed * roots[k * moments % size])) ** 2) for k in range(size // 2 + 1)]
+    roots = np.exp(-2j * np.pi * index / size)
+    return [
+        float(abs(np.sum(windowed * roots[k * index % size])) ** 2) for k in range(size // 2 + 1)
+    ]
 
 
-def banded(spectrum: list[float], band: int, bands: Bands, rate: int) -> float:
-    """Mean of the power under a triangle that falls to zero at the neighbours' centres, one bin away at least."""
+def band_mean(spectrum: list[float], band: int, bands: Bands, rate: int) -> float:
+    """Mean power under a triangle that falls to zero at the centres of the neighbours, but is at
+    least one bin wide at either side."""
     centres = bands.centres_hz
     bin_hz = rate / bands.window
     below = centres[band] - centres[band - 1] if band > 0 else centres[1] - centres[0]
-    above = centres[band + 1] - centres[band] if band + 1 < len(centres) else centres[-1] - centres[-2]
+    above = (
+        centres[band + 1] - centres[band] if band + 1 < len(centres) else centres[-1] - centres[-2]
+    )
     total = weight = 0.0
     for k, value in enumerate(spectrum):
         offset = k * bin_hz - centres[band]
@@ -73,16 +95,24 @@ def banded(spectrum: list[float], band: int, bands: Bands, rate: int) -> float:
 
 
 def above_floor(row: tuple[float, ...], reach: int) -> list[float]:
-    heard = [value > math.log10(SILENCE) + 0.01 for value in row]
-    floor = running_mean(row, heard, reach)
+    """Bel above the floor of one band; silence is zero."""
+    audible = [value > math.log10(SILENCE) + 0.01 for value in row]
+    floor = running_mean(row, audible, reach)
     cut = [min(pair) for pair in zip(row, floor, strict=True)]
-    floor = running_mean(cut, heard, reach)
-    return [min(5.0, max(-2.0, row[k] - floor[k])) if heard[k] else 0.0 for k in range(len(row))]
+    floor = running_mean(cut, audible, reach)
+    return [min(5.0, max(-2.0, row[k] - floor[k])) if audible[k] else 0.0 for k in range(len(row))]
 
 
-def running_mean(row: tuple[float, ...] | list[float], heard: list[bool], reach: int) -> list[float]:
+def running_mean(
+    row: tuple[float, ...] | list[float], audible: list[bool], reach: int
+) -> list[float]:
+    """Mean of the audible values up to `reach` frames away from each frame."""
     means = []
     for frame in range(len(row)):
-        around = [row[k] for k in range(max(0, frame - reach), min(len(row), frame + reach + 1)) if heard[k]]
+        around = [
+            row[k]
+            for k in range(max(0, frame - reach), min(len(row), frame + reach + 1))
+            if audible[k]
+        ]
         means.append(sum(around) / len(around) if around else 0.0)
     return means

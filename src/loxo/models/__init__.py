@@ -1,9 +1,15 @@
-"""The architectures, by the name that a configuration gives."""
+"""The architectures, by the name that a configuration gives.
 
-from loxo.models.abstract_model import AbstractModel, OptimiserSettings
+`abstract_model` has what all of them share: the front end, the loss, the metrics and the optimiser.
+Each architecture is one further file and one line of `MODELS`; docs/new-model.md shows how to add
+one. `exporting` writes a trained network as ONNX.
+"""
+
+from loxo.models.abstract_model import AbstractModel
 from loxo.models.crnn import CRNN, CRNNSettings
 from loxo.models.feedforward import Feedforward, FeedforwardSettings
 from loxo.models.htsat import HTSAT, HTSATSettings
+from loxo.models.optimiser import OptimiserSettings
 from loxo.models.tcn import TCN, TCNSettings
 from loxo.models.transformer import Transformer, TransformerSettings
 
@@ -30,4 +36,7 @@ MODELS: dict[str, tuple[type[AbstractModel], type]] = {
     "htsat": (HTSAT, HTSATSettings),
     "feedforward": (Feedforward, FeedforwardSettings),
 }
-"""Architecture and settings class, by name. An architecture is called with its settings, a front end and an optimiser."""
+"""Architecture and its settings class, by name.
+
+An architecture is built as `Architecture(settings, front_end, optimiser, labels, augment, seed)`.
+"""

@@ -1,18 +1,21 @@
-"""Separable convolutions over two pictures, then a bidirectional GRU over time (after Cakir et al. 2017).
+"""A convolutional recurrent network (after Cakir et al. 2017).
 
-Its memory has no end, so that a score depends, ever less, on all that was heard; and it goes step by step, which takes time.
+A stem of separable convolutions, then a bidirectional GRU over time (Cho et al. 2014). A GRU has no
+limit to its memory: a score depends, ever less, on the whole sound. It computes step by step, which
+is slower than convolutions of the same size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from loxo.augment import AugmentSettings
 from loxo.events import EVENT_LABELS
-from loxo.models.abstract_model import AbstractModel, OptimiserSettings
-from loxo.models.pictures import Pictures
+from loxo.models.abstract_model import AbstractModel, split_steps
+from loxo.models.conv_stem import ConvStem
+from loxo.models.optimiser import OptimiserSettings
 from loxo.spectrogram import FrontEnd
 
 __all__ = ["CRNN", "CRNNSettings"]
@@ -20,50 +23,90 @@ __all__ = ["CRNN", "CRNNSettings"]
 
 @dataclass(frozen=True, slots=True)
 class CRNNSettings:
-    """Channels of the convolutions of each stack, and the sizes of the two layers over time.
+    """Sizes of the stem, and of the recurrent layer.
 
     Args:
-        step_frames: frames of one step of the layers over time, which cost less the fewer there are: the second convolution joins them, and
-            the head answers for each.
+        stem_channels: output channels of each convolution of the stem's branches.
+        channels: input channels of the recurrent layer.
+        hidden: state of the recurrent layer, for each direction.
+        step_frames: frames that become one step of the recurrent layer, which costs less the fewer
+            steps there are. The second convolution of the stem takes them together, and the head
+            answers for each frame of a step.
+        dropout: share of the channels that are set to zero in training.
 
     Raises:
-        ValueError: if there is no layer, a layer is empty, or all is dropped.
+        ValueError: if a size is not positive, or nothing takes the frames of a step together.
     """
 
-    channels: tuple[int, ...] = (16, 32, 48)
-    joined: int = 96
+    stem_channels: tuple[int, ...] = (16, 32, 48)
+    channels: int = 96
     hidden: int = 64
     step_frames: int = 1
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.channels or min(*self.channels, self.joined, self.hidden, self.step_frames) < 1:
+        sizes = (*self.stem_channels, self.channels, self.hidden, self.step_frames)
+        if not self.stem_channels or min(sizes) < 1:
             raise ValueError(
-                f"channels {self.channels}, joined {self.joined}, hidden {self.hidden} and step_frames {self.step_frames} must be positive"
+                f"stem_channels {self.stem_channels}, channels {self.channels},"
+                f" hidden {self.hidden} and step_frames {self.step_frames} must be positive"
             )
-        if self.step_frames > 1 and len(self.channels) < 2:
-            raise ValueError(f"steps of {self.step_frames} frames need a second convolution; channels {self.channels} give one")
+        if self.step_frames > 1 and len(self.stem_channels) < 2:
+            raise ValueError(
+                f"steps of {self.step_frames} frames need a second convolution;"
+                f" stem_channels {self.stem_channels} give one"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout {self.dropout} must lie in [0, 1)")
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Frames that become one step in the second and each further convolution of the stem."""
+        further = len(self.stem_channels) - 1
+        return (self.step_frames, *(1,) * (further - 1)) if further else ()
+
 
 class CRNN(AbstractModel):
-    """Scores `(batch, class, frame)` of waveforms `(batch, sample)`."""
+    """Convolutional recurrent network; one score per label and frame.
 
-    context_frames = 800  # a recurrent layer remembers for long: with less, a score depends on where a window begins
+    Shape:
+        - input: waveforms `(batch, sample)`
+        - output: scores `(batch, label, frame)`; the frames are those of whole steps
+    """
+
+    context_frames = 800  # with less, a score depends visibly on where a window begins
 
     def __init__(
-        self, settings: CRNNSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
+        self,
+        settings: CRNNSettings | None = None,
+        front_end: FrontEnd | None = None,
+        optimiser: OptimiserSettings | None = None,
+        labels: tuple[str, ...] = EVENT_LABELS,
+        augment: AugmentSettings | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(front_end, optimiser)
+        super().__init__(front_end, optimiser, labels, augment, seed)
         settings = CRNNSettings() if settings is None else settings
-        strides = (settings.step_frames, *(1 for _ in settings.channels[2:]))[: len(settings.channels) - 1]
-        self.pictures = Pictures(self.front_end, settings.channels, settings.joined, strides, settings.dropout)
-        self.recurrent = nn.GRU(settings.joined, settings.hidden, batch_first=True, bidirectional=True)
-        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * settings.hidden, len(EVENT_LABELS) * settings.step_frames))
+        self.stem = ConvStem(
+            self.front_end,
+            settings.stem_channels,
+            settings.channels,
+            settings.strides,
+            settings.dropout,
+        )
+        # Both directions, since a recording is complete when it is searched: the end of a call
+        # helps to find its start. `exporting` replaces this layer by an operator of ONNX.
+        self.recurrent = nn.GRU(
+            settings.channels, settings.hidden, batch_first=True, bidirectional=True
+        )
+        # A step has the states of both directions side by side.
+        self.head = nn.Sequential(
+            nn.Dropout(settings.dropout),
+            nn.Linear(2 * settings.hidden, len(labels) * settings.step_frames),
+        )
 
     def network(self, features: Tensor) -> Tensor:
-        over_time, _ = self.recurrent(self.pictures(features)[:, :, 0].transpose(1, 2))
-        # (batch, step, class and frame of the step) -> (batch, class, frame)
-        logits: Tensor = torch.unflatten(self.head(over_time), 2, (len(EVENT_LABELS), -1)).transpose(1, 2).flatten(2)
-        return logits
+        # (batch, channel, 1, step) -> (batch, step, channel), the order that a GRU takes
+        steps = self.stem(features)[:, :, 0].transpose(1, 2)
+        over_time, _ = self.recurrent(steps)
+        return split_steps(self.head(over_time).transpose(1, 2), len(self.labels))

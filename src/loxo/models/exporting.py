@@ -1,8 +1,14 @@
-"""A trained network as ONNX: features in, probabilities out, for any batch and as many frames as the network takes.
+"""Export of a trained network as ONNX: features in, scores out.
 
-The exporter follows a recurrent layer through its example step by step: minutes for some hundred frames, and the example's length stays
-behind in the shapes of the graph. ONNX has the layer as one operator, so while a network is exported its recurrent layers say that
-operator (`OnnxGRU`).
+The file takes any batch, and any number of frames unless the network takes a fixed one. It holds
+the network only: detection computes features with NumPy.
+
+A GRU is one operator in ONNX, but PyTorch's exporter does not write our network with it. With
+torch 2.13.0 and onnxscript 0.7.2, `CRNN` with `step_frames` 2 fails ("size of tensor a (96) must
+match the size of tensor b (288)"). With `step_frames` 1 the GRU becomes that operator, but the
+length of the example (5 frames) stays behind in a later shape: ONNX Runtime refuses 37 frames, and
+answers 6,000 frames as 1,200 pieces of 5. Its speed is the same (59 and 61 ms for 6,000 frames on
+one core). So recurrent layers are replaced by `OnnxGRU` during the export.
 """
 
 from __future__ import annotations
@@ -23,55 +29,66 @@ __all__ = ["OnnxGRU", "export_network"]
 
 
 def export_network(model: AbstractModel, path: Path) -> None:
-    """Write `frame_logits` and their sigmoid: `features` (batch, band, frame) -> `scores` (batch, class, frame).
+    """Write a network as ONNX: `features` (batch, band, frame) -> `scores` (batch, label, frame).
 
-    A network that takes a fixed number of frames keeps it. The model is moved to the processor and set to evaluation.
+    The model is moved to the processor and set to evaluation mode.
 
     Raises:
         ValueError: if a recurrent layer is not one that `OnnxGRU` knows.
     """
+    # The values do not matter, the axes do. A batch of 2, since the exporter takes a size of 1 for
+    # a constant.
     example = torch.zeros(2, model.front_end.n_bands, model.window_frames or 5)
-    axes = {0: torch.export.Dim("batch")} | ({} if model.window_frames else {2: torch.export.Dim("frame")})
-    with _recurrent_as_operators(model.cpu().eval()), _silent_exporter():
+    axes = {0: torch.export.Dim("batch")}
+    if model.window_frames is None:
+        axes[2] = torch.export.Dim("frame")
+    with _gru_as_operator(model.cpu().eval()), _silent_exporter():
         torch.onnx.export(
-            Scores(model).eval(),
+            FrameScores(model).eval(),
             (example,),
             path,
             input_names=["features"],
             output_names=["scores"],
             dynamic_shapes=(axes,),
-            dynamo=True,
-            external_data=False,
+            dynamo=True,  # the exporter by `torch.export`; the older one traces single operators
+            external_data=False,  # a model's network is one file
             verbose=False,
         )
-    _forget_where(path)
+    _remove_origins(path)
 
 
-def _forget_where(path: Path) -> None:
-    """Take out what the exporter notes of each operator: the files and lines that it came from, on the machine where it was made."""
+def _remove_origins(path: Path) -> None:
+    """Remove what the exporter notes about each operator: source lines and files here."""
     network = onnx.load(path)
     graph = network.graph
-    for part in (network, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+    values = (*graph.value_info, *graph.input, *graph.output, *graph.initializer)
+    for part in (network, graph, *graph.node, *values):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
     onnx.save(network, path)
 
 
-class Scores(nn.Module):
-    """Probabilities of features, as they are exported."""
+class FrameScores(nn.Module):
+    """What is exported of a model: features `(batch, band, frame)` -> scores, one per frame."""
 
     def __init__(self, model: AbstractModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, features: Tensor) -> Tensor:
+        # With the sigmoid, so that detection need not know that the network computes logits.
         return torch.sigmoid(self.model.frame_logits(features))
 
 
 class OnnxGRU(nn.Module):
-    """A bidirectional GRU of one layer, `(batch, frame, feature)` -> `(batch, frame, 2 * hidden)`, as ONNX's operator, to be exported only.
+    """A bidirectional GRU of one layer as ONNX's operator; it can be exported, not computed.
 
-    torch keeps the gates as reset, update, new; ONNX as update, reset, new, and torch's cell is its `linear_before_reset`.
+    PyTorch stores the gates in the order reset, update, new; ONNX in the order update, reset, new.
+    PyTorch's cell is ONNX's with `linear_before_reset`.
+
+    Shape:
+        - input: `(batch, step, feature)`
+        - output: `(batch, step, 2 * hidden)`
 
     Raises:
         ValueError: for a GRU of another kind.
@@ -84,36 +101,48 @@ class OnnxGRU(nn.Module):
     def __init__(self, gru: nn.GRU) -> None:
         super().__init__()
         if gru.num_layers != 1 or not (gru.bidirectional and gru.batch_first and gru.bias):
-            raise ValueError(f"{gru} cannot be exported: one layer, bidirectional, batch first and with a bias is what is known")
+            raise ValueError(
+                f"{gru} cannot be exported: it must have one layer, be bidirectional and batch"
+                " first, and have a bias"
+            )
         self.hidden = gru.hidden_size
-        self.register_buffer("input_weights", _both_ways(gru, "weight_ih"))
-        self.register_buffer("hidden_weights", _both_ways(gru, "weight_hh"))
-        self.register_buffer("biases", torch.cat([_both_ways(gru, "bias_ih"), _both_ways(gru, "bias_hh")], dim=1))
+        self.register_buffer("input_weights", _both_directions(gru, "weight_ih"))
+        self.register_buffer("hidden_weights", _both_directions(gru, "weight_hh"))
+        biases = [_both_directions(gru, "bias_ih"), _both_directions(gru, "bias_hh")]
+        self.register_buffer("biases", torch.cat(biases, dim=1))
 
     def forward(self, sequence: Tensor) -> tuple[Tensor, None]:
-        frames_first = sequence.transpose(0, 1)
+        steps_first = sequence.transpose(0, 1)
+        # `symbolic` puts an operator of ONNX into the graph; nothing is computed.
         over_time = torch.onnx.ops.symbolic(
             "GRU",
-            (frames_first, self.input_weights, self.hidden_weights, self.biases),
-            attrs={"hidden_size": self.hidden, "direction": "bidirectional", "linear_before_reset": 1},
+            (steps_first, self.input_weights, self.hidden_weights, self.biases),
+            attrs={
+                "hidden_size": self.hidden,
+                "direction": "bidirectional",
+                "linear_before_reset": 1,
+            },
             dtype=sequence.dtype,
             shape=(sequence.shape[1], 2, sequence.shape[0], self.hidden),
         )
+        # (step, direction, batch, hidden) -> (batch, step, direction * hidden)
         return over_time.permute(2, 0, 1, 3).flatten(2), None
 
 
-def _both_ways(gru: nn.GRU, kind: str) -> Tensor:
-    """A parameter `(direction, gate, ...)`, its gates in ONNX's order."""
-    resets, updates, news = torch.stack([getattr(gru, f"{kind}_l0{way}").detach() for way in ("", "_reverse")]).chunk(3, dim=1)
-    return torch.cat([updates, resets, news], dim=1)
+def _both_directions(gru: nn.GRU, kind: str) -> Tensor:
+    """A parameter of both directions `(direction, gate, ...)`, its gates in ONNX's order."""
+    parameters = [getattr(gru, f"{kind}_l0{suffix}").detach() for suffix in ("", "_reverse")]
+    reset, update, new = torch.stack(parameters).chunk(3, dim=1)
+    return torch.cat([update, reset, new], dim=1)
 
 
 @contextmanager
-def _recurrent_as_operators(model: nn.Module) -> Iterator[None]:
-    """Every GRU as an `OnnxGRU`, until the export is done."""
+def _gru_as_operator(model: nn.Module) -> Iterator[None]:
+    """Replace every GRU by an `OnnxGRU`, and put it back at the end."""
     layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.GRU)}
     operators = {name: OnnxGRU(layer) for name, layer in layers.items()}
     try:
+        # Within the `try`: if one layer cannot be replaced, those before it are put back.
         for name, operator in operators.items():
             model.set_submodule(name, operator)
         yield
@@ -124,7 +153,10 @@ def _recurrent_as_operators(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _silent_exporter() -> Iterator[None]:
-    """The exporter warns of its own deprecated calls, and of operators of packages that are not there: nothing that a user can act on."""
+    """Hide the exporter's warnings about its own deprecated calls and about optional packages.
+
+    A user can do nothing about them.
+    """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

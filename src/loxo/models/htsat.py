@@ -1,14 +1,19 @@
-"""HTS-AT, a hierarchical audio transformer with a token-semantic head (Chen et al. 2022), on a front end made for rumbles.
+"""HTS-AT: a hierarchical audio transformer with a token-semantic head (Chen et al. 2022).
 
-The trunk is `ClapAudioModel` of the package transformers. It takes 64 bands by 1,024 columns, folds them into a picture of 256 x 256, and
-looks at patches of 4 x 4 in windows of 8 x 8 patches, shifted in every second layer; three times it joins four patches into one. What
-comes out is `(batch, feature, 2, 32)`: two rows of bands, 32 tokens of 0.31 s in a window of 10 s, which is the true resolution. The head
-that makes an event of each token is not part of the trunk: a convolution of 2 x 3 over it gives a logit for each class and token, and
-each is held for 32 steps: 1,024 steps a window.
+The trunk is `ClapAudioModel` of the package transformers. It takes an input of 1,024 columns by 64
+bands and folds it into an image of 256 x 256. Attention works on patches of 4 x 4 in windows of
+8 x 8 patches, which are shifted in every second layer (Swin transformer, Liu et al. 2021). Three
+times, four patches become one. The result is `(batch, feature, 2, 32)`: two rows of bands, and 32
+tokens of 0.31 s in a window of 10 s. This is the true resolution.
 
-Trunks were trained on mel bands from 50 Hz to 14 kHz, where no rumble is seen, and at 4 kHz half of those bands would be empty. The front
-end here has 64 bands in one rising row: 48 on long windows, from 5 to 252 Hz, where rumbles and their harmonics are, and 16 on short ones
-up to 1.9 kHz, where the edges of shots are, a frame every 10 ms. The trunk interpolates the 1,000 frames of a window to its 1,024 columns.
+The token-semantic head is not part of the trunk: a convolution of 2 x 3 gives a logit for each
+label and token. Each is repeated for 32 steps, which makes 1,024 steps in a window.
+
+Published trunks were trained on mel bands from 50 Hz to 14 kHz, in which no rumble is visible. At a
+rate of 4 kHz half of those bands would be empty. The front end here has 64 bands in rising order
+instead: 48 on long windows, 5-252 Hz, for rumbles and their harmonics, and 16 on short ones, up to
+1.9 kHz, for the edges of gunshots. It has a frame every 10 ms; the trunk interpolates the 1,000
+frames of a window to its 1,024 columns.
 """
 
 from __future__ import annotations
@@ -18,8 +23,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
+from loxo.augment import AugmentSettings
 from loxo.events import EVENT_LABELS
-from loxo.models.abstract_model import AbstractModel, OptimiserSettings
+from loxo.messages import one_line
+from loxo.models.abstract_model import AbstractModel
+from loxo.models.optimiser import OptimiserSettings
 from loxo.spectrogram import Bands, FrontEnd
 
 if TYPE_CHECKING:
@@ -28,24 +36,31 @@ if TYPE_CHECKING:
 __all__ = ["HTSAT", "HTSATSettings", "load_trunk"]
 
 COLUMNS = 1024
-"""Columns of the picture that the trunk takes; the head answers as many steps."""
+"""Columns of the trunk's input, and steps of the head's answer."""
 BANDS = 64
+"""Bands of the trunk's input."""
 WINDOW_S = 10.0
+"""Seconds of a window, as in the published trunks."""
 ENCODER = "audio_encoder."
-"""How the names of a trunk's weights begin, behind what a whole CLAP model puts before them."""
+"""Beginning of the names of a trunk's weights, after the prefix of a whole CLAP model."""
 
 
 @dataclass(frozen=True, slots=True)
 class HTSATSettings:
-    """Sizes of the trunk, stage by stage; the defaults are those of the published trunks.
+    """Sizes of the trunk; the defaults are those of the published trunks.
 
     Args:
-        embed_dim: features of a patch; each stage after the first has twice as many.
-        depths, heads: layers of each of the four stages, and heads of their attention.
-        context_s: seconds at either side of a window whose scores detection takes from its neighbours.
-        pretrained: a trunk to begin with: a folder, or a name on the Hugging Face Hub, for example `laion/clap-htsat-unfused`. Its sizes
-            must be these, its weights in safetensors. The statistics of its bands are left out: they are of another front end.
-        local_files_only: never ask the hub; a name must then have been downloaded before.
+        embed_dim: features of a patch in the first stage; each further stage has twice as many.
+        depths: attention layers of each of the four stages.
+        heads: attention heads of each of the four stages.
+        dropout: share of the values that are set to zero in training.
+        context_s: seconds at either side of a window whose scores detection takes from the
+            neighbouring windows.
+        pretrained: weights of a trunk to start from: a folder with model.safetensors, or a name on
+            the Hugging Face Hub such as `laion/clap-htsat-unfused`; empty for random weights. Its
+            sizes must be those above. The statistics of its bands are not taken, since they belong
+            to another front end.
+        local_files_only: never contact the Hub; a name must have been downloaded before.
 
     Raises:
         ValueError: if a size is impossible.
@@ -60,53 +75,96 @@ class HTSATSettings:
     local_files_only: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.depths) != 4 or len(self.heads) != 4 or min(*self.depths, *self.heads, self.embed_dim) < 1:
-            raise ValueError(f"embed_dim {self.embed_dim} must be positive, and so four depths {self.depths} and four heads {self.heads}")
+        four_stages = len(self.depths) == len(self.heads) == 4
+        if not four_stages or min(*self.depths, *self.heads, self.embed_dim) < 1:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} must be positive, and so must four depths"
+                f" {self.depths} and four heads {self.heads}"
+            )
         if any(self.embed_dim * 2**stage % heads for stage, heads in enumerate(self.heads)):
-            raise ValueError(f"heads {self.heads} must divide the features of their stages: embed_dim {self.embed_dim} times 1, 2, 4, 8")
+            raise ValueError(
+                f"heads {self.heads} must divide the features of their stages:"
+                f" embed_dim {self.embed_dim} times 1, 2, 4, 8"
+            )
         if not (0 <= self.dropout < 1 and 0 <= self.context_s < WINDOW_S / 2):
-            raise ValueError(f"dropout {self.dropout} must lie in [0, 1) and context {self.context_s} s in [0, {WINDOW_S / 2:g})")
+            raise ValueError(
+                f"dropout {self.dropout} must lie in [0, 1)"
+                f" and context {self.context_s} s in [0, {WINDOW_S / 2:g})"
+            )
 
 
 class HTSAT(AbstractModel):
-    """Scores `(batch, class, step)` of waveforms `(batch, sample)`, 1,024 steps in 10 s."""
+    """Hierarchical audio transformer; 1,024 scores per label in 10 s.
+
+    Shape:
+        - input: waveforms `(batch, sample)`
+        - output: scores `(batch, label, step)`
+    """
 
     FRONT_END: ClassVar[FrontEnd] = FrontEnd(
         hop=40,
-        long=Bands(window=1600, per_frame=1, low_hz=5.0, high_hz=255.0, step_hz=2.5, knee_hz=40.0, ratio=1.0575),
-        short=Bands(window=320, per_frame=1, low_hz=270.0, high_hz=1900.0, step_hz=13.0, knee_hz=0.0, ratio=1.138),
+        long=Bands(
+            window=1600,
+            per_frame=1,
+            low_hz=5.0,
+            high_hz=255.0,
+            step_hz=2.5,
+            knee_hz=40.0,
+            ratio=1.0575,
+        ),
+        short=Bands(
+            window=320,
+            per_frame=1,
+            low_hz=270.0,
+            high_hz=1900.0,
+            step_hz=13.0,
+            knee_hz=0.0,
+            ratio=1.138,
+        ),
     )
 
     def __init__(
-        self, settings: HTSATSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
+        self,
+        settings: HTSATSettings | None = None,
+        front_end: FrontEnd | None = None,
+        optimiser: OptimiserSettings | None = None,
+        labels: tuple[str, ...] = EVENT_LABELS,
+        augment: AugmentSettings | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(front_end, optimiser)
+        super().__init__(front_end, optimiser, labels, augment, seed)
         settings = HTSATSettings() if settings is None else settings
-        grid = self.front_end.grid
-        if self.front_end.n_bands != BANDS or not COLUMNS // 2 <= grid.frames(WINDOW_S) <= COLUMNS:
+        grid, n_bands = self.front_end.grid, self.front_end.n_bands
+        n_frames = grid.frames(WINDOW_S)
+        # The trunk rejects more frames than it has columns, and interpolates fewer to its columns.
+        # With less than half as many, most columns would be interpolated.
+        if n_bands != BANDS or not COLUMNS // 2 <= n_frames <= COLUMNS:
             raise ValueError(
-                f"htsat takes {BANDS} bands and up to {COLUMNS:,} frames in {WINDOW_S:g} s, not {self.front_end.n_bands} bands and"
-                f" {grid.frames(WINDOW_S):,} frames; set front_end as in configs/htsat.yaml"
+                f"htsat takes {BANDS} bands and up to {COLUMNS:,} frames in {WINDOW_S:g} s,"
+                f" not {n_bands} bands and {n_frames:,} frames;"
+                " set front_end as in configs/htsat.yaml"
             )
-        self.window_frames, self.context_frames = grid.frames(WINDOW_S), grid.frames(settings.context_s)
+        self.window_frames, self.context_frames = n_frames, grid.frames(settings.context_s)
         self.trunk = load_trunk(settings)
-        features = self.trunk.config.hidden_size
-        self.head = nn.Conv2d(features, len(EVENT_LABELS), (2, 3), padding=(0, 1))
+        # Two rows of bands become one answer; three tokens see each other over time.
+        self.head = nn.Conv2d(self.trunk.config.hidden_size, len(labels), (2, 3), padding=(0, 1))
 
     def network(self, features: Tensor) -> Tensor:
-        # Contiguous: of a transposed picture, torch 2.13 gives the trunk's batch norm wrong gradients on a processor.
-        tokens = self.trunk(features.transpose(1, 2)[:, None].contiguous()).last_hidden_state
+        # (batch, band, frame) -> (batch, 1, frame, band). Contiguous: of a transposed input, torch
+        # 2.13 gives the trunk's batch norm wrong gradients on a processor.
+        image = features.transpose(1, 2)[:, None].contiguous()
+        tokens = self.trunk(image).last_hidden_state  # (batch, feature, 2, 32)
         logits: Tensor = self.head(tokens).squeeze(2)
         return logits.repeat_interleave(COLUMNS // logits.shape[-1], dim=2)
 
 
 def load_trunk(settings: HTSATSettings) -> ClapAudioModel:
-    """The trunk, with weights by chance or the pretrained ones that are asked for.
+    """Build the trunk, with random weights or the pretrained ones of the settings.
 
     Raises:
         OSError: if there are none of that name, they are not safetensors, or of another size.
     """
-    # Here, since it takes seconds that the other architectures need not wait.
+    # Imported here: it takes seconds, which other architectures need not wait for.
     from transformers import ClapAudioConfig, ClapAudioModel
 
     trunk = ClapAudioModel(
@@ -119,33 +177,47 @@ def load_trunk(settings: HTSATSettings) -> ClapAudioModel:
         )
     )
     if settings.pretrained:
-        weights = _pretrained(settings)
-        own = {name: parameter for name, parameter in trunk.named_parameters() if "batch_norm" not in name}
-        differing = [name for name, parameter in own.items() if name not in weights or weights[name].shape != parameter.shape]
-        if differing:
-            raise OSError(
-                f"{settings.pretrained}: not a trunk of these sizes, {len(differing)} of {len(own)} weights are missing or differ"
-                f" ({differing[0]}); set embed_dim, depths and heads to its own"
-            )
-        trunk.load_state_dict({name: weights[name] for name in own}, strict=False)
-    _keep_places(trunk)
+        _fill(trunk, _pretrained(settings), settings.pretrained)
+    _keep_position_index(trunk)
     return trunk
 
 
-def _keep_places(trunk: nn.Module) -> None:
-    """Make the table of relative places in a window a plain attribute: as a buffer it would be averaged with the weights, and rounded."""
+def _fill(trunk: nn.Module, weights: dict[str, Tensor], name: str) -> None:
+    """Set the weights of a trunk, except the statistics of its bands."""
+    # The batch norm over the bands belongs to another front end, so it is initialised again.
+    own = {key: parameter for key, parameter in trunk.named_parameters() if "batch_norm" not in key}
+    differing = [
+        key
+        for key, parameter in own.items()
+        if key not in weights or weights[key].shape != parameter.shape
+    ]
+    if differing:
+        raise OSError(
+            f"{name}: not a trunk of these sizes, {len(differing)} of {len(own)} weights are"
+            f" missing or differ ({differing[0]}); set embed_dim, depths and heads to its own"
+        )
+    trunk.load_state_dict({key: weights[key] for key in own}, strict=False)
+
+
+def _keep_position_index(trunk: nn.Module) -> None:
+    """Make the tables of relative positions plain attributes instead of buffers.
+
+    The weights that training keeps are a moving average that includes buffers, and an average of
+    these integers would be rounded to wrong ones.
+    """
     for module in trunk.modules():
-        if "relative_position_index" in module._buffers:  # noqa: SLF001  # nothing public tells a module's own buffers by name
-            places = module.get_buffer("relative_position_index").clone()
+        # Nothing public tells a module's own buffers by name.
+        if "relative_position_index" in module._buffers:  # noqa: SLF001
+            index = module.get_buffer("relative_position_index").clone()
             del module.relative_position_index
-            module.relative_position_index = places
+            module.relative_position_index = index
 
 
 def _pretrained(settings: HTSATSettings) -> dict[str, Tensor]:
-    """Weights by their names in the trunk; what surrounds a trunk in its file is left out.
+    """Read pretrained weights, by their names in the trunk.
 
-    `from_pretrained` is of no use here: given a whole CLAP model, as the published ones are, it leaves every weight of the trunk at chance
-    with no more than a warning.
+    `from_pretrained` is of no use here: given a whole CLAP model, as the published ones are, it
+    leaves every weight of the trunk random and only warns.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -153,10 +225,16 @@ def _pretrained(settings: HTSATSettings) -> dict[str, Tensor]:
 
     name = settings.pretrained
     try:
-        weights = load_file(str(cached_file(name, "model.safetensors", local_files_only=settings.local_files_only)))
+        path = cached_file(name, "model.safetensors", local_files_only=settings.local_files_only)
+        weights = load_file(str(path))
     except (OSError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise OSError(
-            f"{name}: no pretrained trunk: give a folder with model.safetensors, or go online for a name of the hub ({reason})"
+            f"{name}: no pretrained trunk: give a folder with model.safetensors, or go online for"
+            f" a name on the Hugging Face Hub ({one_line(error)[:120]})"
         ) from error
-    return {key[key.index(ENCODER) :]: tensor.float() for key, tensor in weights.items() if ENCODER in key}
+    # Published weights may be of half precision; other parts of a CLAP model have other names.
+    return {
+        key[key.index(ENCODER) :]: tensor.float()
+        for key, tensor in weights.items()
+        if ENCODER in key
+    }

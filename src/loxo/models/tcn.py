@@ -1,20 +1,25 @@
-"""The default model: separable convolutions over two pictures, then dilated ones over time (after Bai et al. 2018).
+"""The default model: a temporal convolutional network (after Bai et al. 2018).
 
-Each layer over time looks twice as far to either side as the one before, so that a dozen seconds are seen by few of them. Nothing goes
-from step to step: all frames are worked out side by side, and what a score depends on ends, so that long recordings can be cut
-anywhere, exactly.
+A stem of separable convolutions turns the features into steps of one vector each; dilated
+convolutions over time follow. Each looks twice as far to either side as the one before, so that six
+layers see a dozen seconds at either side. Unlike those of Bai et al. they look ahead too, since a
+recording is complete when it is searched.
+
+There is no recurrence: all frames are computed at once. What a score depends on has an end
+(`context_frames`), so that long recordings can be cut anywhere without changing a score.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from loxo.augment import AugmentSettings
 from loxo.events import EVENT_LABELS
-from loxo.models.abstract_model import AbstractModel, OptimiserSettings
-from loxo.models.pictures import Pictures
+from loxo.models.abstract_model import AbstractModel, split_steps
+from loxo.models.conv_stem import ConvStem
+from loxo.models.optimiser import OptimiserSettings
 from loxo.spectrogram import FrontEnd
 
 __all__ = ["TCN", "TCNSettings"]
@@ -22,69 +27,119 @@ __all__ = ["TCN", "TCNSettings"]
 
 @dataclass(frozen=True, slots=True)
 class TCNSettings:
-    """Channels of the convolutions of each stack, and the layers over time.
+    """Sizes of the stem, and of the layers over time.
 
     Args:
-        strides: frames that the second and each further convolution of a stack joins to one step; the head answers for each of them.
-        joined: channels of the layers over time.
-        dilations: steps between the three that a layer over time looks at, for each layer.
+        stem_channels: output channels of each convolution of the stem's branches.
+        strides: frames that become one step in the second and each further convolution of the
+            stem; the head answers for each frame of a step.
+        channels: of the layers over time.
+        dilations: for each layer over time, the distance in steps between the three steps that it
+            looks at.
+        dropout: share of the channels that are set to zero in training.
 
     Raises:
-        ValueError: if there is no layer, a layer is empty, strides do not fit the channels, or all is dropped.
+        ValueError: if a size is not positive, or strides do not fit the stem.
     """
 
-    channels: tuple[int, ...] = (32, 64, 96)
+    stem_channels: tuple[int, ...] = (32, 64, 96)
     strides: tuple[int, ...] = (1, 2)
-    joined: int = 192
+    channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.channels or min(*self.channels, *self.strides, *self.dilations, self.joined) < 1:
+        sizes = (*self.stem_channels, *self.strides, *self.dilations, self.channels)
+        if not self.stem_channels or min(sizes) < 1:
             raise ValueError(
-                f"channels {self.channels}, strides {self.strides}, joined {self.joined} and dilations {self.dilations} must be positive"
+                f"stem_channels {self.stem_channels}, strides {self.strides},"
+                f" channels {self.channels} and dilations {self.dilations} must be positive"
             )
-        if len(self.strides) != len(self.channels) - 1:
-            raise ValueError(f"strides {self.strides} must be one fewer than channels {self.channels}: the first convolution has none")
+        if len(self.strides) != len(self.stem_channels) - 1:
+            raise ValueError(
+                f"strides {self.strides} must be one fewer than stem_channels"
+                f" {self.stem_channels}: the first convolution has none"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout {self.dropout} must lie in [0, 1)")
 
 
 class TCN(AbstractModel):
-    """Scores `(batch, class, frame)` of waveforms `(batch, sample)`."""
+    """Temporal convolutional network; one score per label and frame.
+
+    Shape:
+        - input: waveforms `(batch, sample)`
+        - output: scores `(batch, label, frame)`; the frames are those of whole steps
+    """
 
     def __init__(
-        self, settings: TCNSettings | None = None, front_end: FrontEnd | None = None, optimiser: OptimiserSettings | None = None
+        self,
+        settings: TCNSettings | None = None,
+        front_end: FrontEnd | None = None,
+        optimiser: OptimiserSettings | None = None,
+        labels: tuple[str, ...] = EVENT_LABELS,
+        augment: AugmentSettings | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(front_end, optimiser)
+        super().__init__(front_end, optimiser, labels, augment, seed)
         settings = TCNSettings() if settings is None else settings
-        self.pictures = Pictures(self.front_end, settings.channels, settings.joined, settings.strides, settings.dropout)
-        self.over_time = nn.Sequential(*(Residual(settings.joined, dilation, settings.dropout) for dilation in settings.dilations))
-        self.head = nn.Conv2d(settings.joined, len(EVENT_LABELS) * self.pictures.step_frames, 1)
-        # Whole steps, so that a window of detection begins where a step does; a step's frames see as far as its first.
-        step = self.pictures.step_frames
-        self.context_frames = step * (1 + sum(settings.dilations) - (-self.pictures.reach_frames // step))
+        self.stem = ConvStem(
+            self.front_end,
+            settings.stem_channels,
+            settings.channels,
+            settings.strides,
+            settings.dropout,
+        )
+        step = self.stem.step_frames
+        self.temporal = nn.Sequential(
+            *(
+                ResidualBlock(settings.channels, dilation, settings.dropout)
+                for dilation in settings.dilations
+            )
+        )
+        # One 1 x 1 convolution answers for all frames of a step, so that steps of two frames cost
+        # half as much and scores are still one per frame.
+        self.head = nn.Conv2d(settings.channels, len(labels) * step, 1)
+        # Layers over time reach the sum of their dilations. The context is whole steps, so that a
+        # window of detection begins where a step does, and one step more, since the last frame of
+        # a step sees as far back as its first.
+        stem_steps = -(-self.stem.reach_frames // step)
+        self.context_frames = step * (1 + sum(settings.dilations) + stem_steps)
 
     def network(self, features: Tensor) -> Tensor:
-        answers = self.head(self.over_time(self.pictures(features)))[:, :, 0]
-        # (batch, class and frame of the step, step) -> (batch, class, frame)
-        logits: Tensor = torch.unflatten(answers, 1, (len(EVENT_LABELS), -1)).transpose(2, 3).flatten(2)
-        return logits
+        # (batch, band, frame) -> (batch, channel, 1, step) -> (batch, label * frame, 1, step)
+        answers = self.head(self.temporal(self.stem(features)))
+        return split_steps(answers[:, :, 0], len(self.labels))
 
 
-class Residual(nn.Module):
-    """A dilated separable convolution over time, added to what it was given: `(batch, channel, 1, step)` for the same."""
+class ResidualBlock(nn.Module):
+    """A dilated separable convolution over time that is added to its input (He et al. 2016).
 
-    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+    Shape:
+        - input and output: `(batch, channel, 1, step)`
+    """
+
+    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
         super().__init__()
-        self.change = nn.Sequential(
-            nn.Conv2d(width, width, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=width, bias=False),
-            nn.Conv2d(width, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+        # Padding by the dilation keeps the number of steps. Offsets are left to the batch norm.
+        within_channels = nn.Conv2d(
+            channels,
+            channels,
+            (1, 3),
+            padding=(0, dilation),
+            dilation=(1, dilation),
+            groups=channels,
+            bias=False,
+        )
+        self.layers = nn.Sequential(
+            within_channels,
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
             nn.ReLU(),
             nn.Dropout(dropout),
         )
 
     def forward(self, steps: Tensor) -> Tensor:
-        changed: Tensor = steps + self.change(steps)
-        return changed
+        # No ReLU after the sum: a layer that has nothing to add passes its input on unchanged.
+        total: Tensor = steps + self.layers(steps)
+        return total

@@ -1,0 +1,231 @@
+"""The NumPy implementation of the front end, and the tables that both implementations use.
+
+Detection calls `log_bands` on blocks of samples and `subtract_floor` on blocks of frames.
+`spectrogram` applies both to a whole waveform.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from loxo.spectrogram.front_end import Bands, FrontEnd
+from loxo.timeline import ceil_div
+
+__all__ = [
+    "HIGHEST_BEL",
+    "LOWEST_BEL",
+    "SILENCE",
+    "SILENCE_BEL",
+    "band_tables",
+    "decimation_table",
+    "filter_bank",
+    "log_bands",
+    "spectrogram",
+    "subtract_floor",
+]
+
+Array = NDArray[np.float32]
+
+SILENCE = 1e-13
+"""Power below which a band holds no sound: about a thousandth of the rounding noise of 16-bit
+samples (1/12 of a squared step, 8e-11)."""
+SILENCE_BEL = float(np.log10(SILENCE)) + 0.01
+"""Log power up to which a band is silent: log10(SILENCE), with a tolerance for rounding."""
+LOWEST_BEL, HIGHEST_BEL = -2.0, 5.0
+"""Limits of the features: 20 dB below the floor and 50 dB above it."""
+VALUES_AT_A_TIME = 60_000
+"""Samples of windows that are transformed at a time, so that they and their spectra stay in the
+cache of a core."""
+FILTER_OUTPUTS = 32
+"""Decimated samples per row of the filter's matrix product. More would multiply more zeros; fewer
+would make the matrices too small to be fast. The filter is shorter than this many decimated
+samples, so that a row depends on itself and the next row only."""
+
+
+def filter_bank(bands: Bands, rate: int) -> Array:
+    """Triangular weights `(bin, band)` on a power spectrum; each column sums to 1.
+
+    A triangle falls to zero at the centres of its neighbours, but is at least one bin wide at
+    either side: a narrower band would contain no bin.
+    """
+    centres = np.array(bands.centres_hz)
+    bin_hz = rate / bands.window
+    gaps = np.diff(
+        centres,
+        prepend=2 * centres[0] - centres[1],
+        append=2 * centres[-1] - centres[-2],
+    )
+    gaps = np.maximum(gaps, bin_hz)
+    offset = np.arange(bands.window // bands.decimation // 2 + 1)[:, None] * bin_hz - centres
+    distance = np.where(offset < 0, -offset / gaps[:-1], offset / gaps[1:])
+    weights = np.maximum(0.0, 1.0 - distance)
+    bank: Array = (weights / weights.sum(axis=0)).astype(np.float32)
+    return bank
+
+
+def tukey_window(length: int, taper: float = 1.0) -> Array:
+    """Periodic Tukey window `(sample,)`, scaled to keep the power of white noise.
+
+    White noise of variance v has power v in every bin of its spectrum.
+
+    Args:
+        length: samples of the window.
+        taper: share of the window that is tapered; 1 is a Hann window.
+    """
+    position = np.arange(length)
+    from_end = np.minimum(position, length - position) / (taper * length / 2)
+    window = 0.5 - 0.5 * np.cos(np.pi * np.minimum(from_end, 1))
+    scaled: Array = (window / np.sqrt((window**2).sum())).astype(np.float32)
+    return scaled
+
+
+@lru_cache(maxsize=16)
+def band_tables(bands: Bands, rate: int) -> tuple[Array, Array]:
+    """Window `(sample,)` and filter bank `(bin, band)`, without the bins above the last band."""
+    bank = filter_bank(bands, rate)
+    used = int(np.flatnonzero(bank.any(axis=1))[-1]) + 1
+    return tukey_window(bands.window // bands.decimation, bands.tukey_taper), bank[:used]
+
+
+@lru_cache(maxsize=16)
+def decimation_table(bands: Bands) -> Array:
+    """The low-pass filter as a matrix `(sample, decimated sample)`.
+
+    A row of samples times this matrix is `FILTER_OUTPUTS` decimated samples. The filter is a sinc
+    in a Kaiser window. White noise keeps its variance, so that the power of bands equals that of
+    windows of all samples.
+    """
+    position = np.arange(bands.n_taps) - bands.n_taps // 2
+    taps = np.sinc(position / bands.decimation) * np.kaiser(bands.n_taps, 8.0)
+    taps *= np.sqrt(bands.decimation) / taps.sum()
+    n_rows = (FILTER_OUTPUTS - 1) * bands.decimation + bands.n_taps
+    table = np.zeros((n_rows, FILTER_OUTPUTS), np.float32)
+    for column in range(FILTER_OUTPUTS):
+        first = column * bands.decimation
+        table[first : first + bands.n_taps, column] = taps
+    return table
+
+
+def log_bands(padded: Array, front_end: FrontEnd) -> Array:
+    """Log power `(frame, band)` in bel of the frames of a waveform.
+
+    Args:
+        padded: samples `(sample,)` of whole frames, with `front_end.margin` further samples at
+            either side.
+
+    Raises:
+        ValueError: if the samples between the margins are not whole frames.
+    """
+    n_frames, rest = divmod(len(padded) - 2 * front_end.margin, front_end.hop)
+    if rest or n_frames < 0:
+        raise ValueError(
+            f"{len(padded)} samples are not whole frames of {front_end.hop}"
+            f" and two margins of {front_end.margin}"
+        )
+    out = np.empty((n_frames, front_end.n_bands), np.float32)
+    if n_frames == 0:
+        return out
+    column = 0
+    for bands in (front_end.long, front_end.short):
+        width = len(bands.centres_hz) * bands.per_frame
+        band_power(padded, front_end, bands, out[:, column : column + width])
+        column += width
+    np.maximum(out, np.float32(SILENCE), out=out)
+    return np.log10(out, out=out)
+
+
+def band_power(padded: Array, front_end: FrontEnd, bands: Bands, out: Array) -> None:
+    """Write the power of bands on one length of windows into `out` `(frame, band)`."""
+    taper, bank = band_tables(bands, front_end.rate)
+    samples = padded[front_end.margin - front_end.reach(bands) :]
+    if bands.decimation > 1:
+        samples = decimated(samples, bands)
+    hop = front_end.hop // bands.per_frame // bands.decimation
+    windows = sliding_window_view(samples, len(taper))[::hop]
+
+    # All arrays are allocated once and reused, so that they stay in the cache.
+    n_frames = max(1, VALUES_AT_A_TIME // len(taper) // bands.per_frame)
+    n_windows = n_frames * bands.per_frame
+    tapered = np.empty((n_windows, len(taper)), np.float32)
+    squares = np.empty((n_windows, 2 * len(bank)), np.float32)
+    power = np.empty((n_windows, len(bank)), np.float32)
+    for start in range(0, len(out), n_frames):
+        stop = min(len(out), start + n_frames)
+        rows = (stop - start) * bands.per_frame
+        first = start * bands.per_frame
+        np.multiply(windows[first : first + rows], taper, out=tapered[:rows])
+        spectrum = scipy.fft.rfft(tapered[:rows], overwrite_x=True)
+        # A complex number is its real and its imaginary part side by side. They are added before
+        # the product with the bank, which would otherwise be twice as large.
+        np.square(spectrum.view(np.float32)[:, : 2 * len(bank)], out=squares[:rows])
+        np.add(squares[:rows, ::2], squares[:rows, 1::2], out=power[:rows])
+        out[start:stop] = (power[:rows] @ bank).reshape(stop - start, -1)
+
+
+def decimated(samples: Array, bands: Bands) -> Array:
+    """Low-pass filter `(sample,)` and keep every `bands.decimation`-th sample.
+
+    The first and the last result are those whose filter lies wholly inside `samples`.
+    """
+    table = decimation_table(bands)
+    n_out = max(0, (len(samples) - bands.n_taps) // bands.decimation + 1)
+    n_rows, step = ceil_div(n_out, FILTER_OUTPUTS), FILTER_OUTPUTS * bands.decimation
+    n_used = (n_rows + 1) * step
+    rows = np.pad(samples, (0, max(0, n_used - len(samples))))[:n_used].reshape(-1, step)
+    # Rows and what the filter needs of the next rows are multiplied separately: two products of
+    # contiguous rows cost less than one product of overlapping rows, which would be copied.
+    out = rows[:-1] @ table[:step]
+    out += rows[1:, : len(table) - step] @ table[step:]
+    result: Array = out.reshape(-1)[:n_out]
+    return result
+
+
+def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
+    """Subtract the floor of each band from log power `(frame, band)`, both in bel.
+
+    Values are those of the whole recording for frames that are at least `2 *
+    front_end.floor_frames` away from both ends of the block, or lie near an end of the recording.
+    """
+    if len(log_power) == 0:
+        return log_power
+    rows = np.ascontiguousarray(log_power.T)  # running sums are faster along contiguous memory
+    size = 2 * front_end.floor_frames + 1
+    audible = rows > SILENCE_BEL
+    has_silence = not audible.all()
+
+    # Means are sums over the frames of a window that exist and are audible. Without silence the
+    # number of those frames is the same for every band.
+    counted = audible if has_silence else audible[:1]
+    share: Array = uniform_filter1d(counted.astype(np.float32), size, mode="constant")
+    share = np.maximum(share, np.float32(1 / size))
+
+    def running_mean(values: Array) -> Array:
+        known = np.where(audible, values, np.float32(0.0)) if has_silence else values
+        total: Array = uniform_filter1d(known, size, mode="constant")
+        return np.divide(total, share, out=total)
+
+    mean = running_mean(rows)
+    floor = running_mean(np.minimum(rows, mean, out=mean))
+    rise: Array = np.subtract(rows, floor, out=floor)
+    np.clip(rise, LOWEST_BEL, HIGHEST_BEL, out=rise)
+    if has_silence:
+        rise[~audible] = 0.0
+    return rise.T
+
+
+def spectrogram(waveform: Array, front_end: FrontEnd) -> Array:
+    """Features of a whole waveform: bel above the floor `(band, frame)`.
+
+    Args:
+        waveform: `(sample,)` at the front end's rate. An incomplete last frame is padded with
+            silence.
+    """
+    missing = front_end.grid.n_frames(len(waveform)) * front_end.hop - len(waveform)
+    padded = np.pad(waveform, (front_end.margin, front_end.margin + missing))
+    return np.ascontiguousarray(subtract_floor(log_bands(padded, front_end), front_end).T)

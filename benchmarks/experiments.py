@@ -1,10 +1,11 @@
-"""The two experiments of docs/experiments.md: with background clips or without, and the four architectures on one budget.
+"""The experiments of docs/experiments.md: background clips, and architectures on one budget.
 
     python benchmarks/experiments.py --output build/experiments
 
-Recordings are simulated, clips are cut of them by `loxo prepare`, models are trained by `loxo train` and judged by `loxo detect` and `loxo
-evaluate`: all as a user would. A training has one core; two go on at a time. Its budget is counted in seconds of processor time, so that
-what else the machine does takes nothing from it. What is done already is not done again.
+Everything runs as for a user: recordings are simulated, `loxo prepare` cuts clips, `loxo train`
+trains models, `loxo detect` and `loxo evaluate` test them. Two trainings run at the same time, each
+on one core. Their budget is seconds of processor time, so that other work on the machine does not
+change it. Results that exist are not computed again.
 """
 
 from __future__ import annotations
@@ -29,25 +30,34 @@ from numpy.typing import NDArray
 from loxo.clips import Clip, read_clips, write_clips
 from loxo.dataset import AudioDataset, WindowSettings
 from loxo.events import EVENT_LABELS
-from loxo.scoring import Scorer
+from loxo.model import load_model
 from loxo.simulate import SceneSettings
 from loxo.simulate.writing import write_recordings
-from loxo.storage import replacing
+from loxo.storage import atomic_write
 
 RATE, CLIP_S = 4000, 20
 TRAIN, TEST = 48, 8
-"""Recordings of half an hour, each of one place and one recorder."""
+"""Numbers of recordings of half an hour, each of one place and one recorder."""
 SEEDS = (0, 1, 2)
-PLAIN = "augment={distance: {share: 0}, mixup: {share: 0}, background: {share: 0}, gain: {share: 0}, self_noise: {share: 0}, \
-clipping: {share: 0}, masks: {share: 0}}"
-SMALL_HTSAT = ("model.settings={embed_dim: 24, depths: [1, 1, 2, 1], heads: [2, 2, 2, 2]}", "optimiser.learning_rate=1.0e-3")
-ARCHITECTURES: dict[str, tuple[str, ...]] = {"crnn": (), "transformer": (), "htsat": SMALL_HTSAT, "feedforward": ()}
+UNUSED = ("distance", "mixup", "background", "gain", "self_noise", "clipping", "masks")
+CROP_ONLY = f"augment={{{', '.join(f'{change}: {{share: 0}}' for change in UNUSED)}}}"
+"""No augmentation but cropping."""
+SMALL_HTSAT = (
+    "model.settings={embed_dim: 24, depths: [1, 1, 2, 1], heads: [2, 2, 2, 2]}",
+    "optimiser.learning_rate=1.0e-3",
+)
+ARCHITECTURES: dict[str, tuple[str, ...]] = {
+    "crnn": (),
+    "transformer": (),
+    "htsat": SMALL_HTSAT,
+    "feedforward": (),
+}
 PROBE_CLIPS = 256
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training: its name, shipped configuration, clips, changes, and how many epochs."""
+    """A training: name, shipped configuration, clips, changes, epochs and seed."""
 
     name: str
     config: str
@@ -58,10 +68,12 @@ class Run:
 
 
 def loxo(*arguments: object) -> float:
-    """Run a command on one core; returns its seconds of processor time."""
+    """Run a command on one core; return its processor time in seconds."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [str(Path(sys.executable).with_name("loxo")), *map(str, arguments)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
         told = process.stdout.read().decode() if process.stdout else ""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -71,12 +83,12 @@ def loxo(*arguments: object) -> float:
 
 
 def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """What was found before and lies in a JSON file, or is found now."""
+    """Read a result from a JSON file, or compute it and write the file."""
     if not path.is_file():
         found = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as passing:
-            passing.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -84,25 +96,48 @@ def kept(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def simulate(folder: Path, numbers: range, settings: SceneSettings) -> None:
-    """Recordings `sim0001_...` of half an hour, and their tables, unless all are there; the number is the seed."""
+    """Simulate recordings `sim0001_...` of half an hour with tables, unless all exist."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"sim{number:04d}_20260101_000000.flac" for number in numbers]
     if not all(path.with_suffix(".selections.txt").is_file() for path in paths):
-        for _ in write_recordings(paths, settings, 1800.0, seed=numbers.start, jobs=2):
-            pass
+        write_recordings(paths, settings, 1800.0, seed=numbers.start, jobs=2)
 
 
 def busy(events_per_minute: float) -> SceneSettings:
-    """Soundscapes with as many rumbles, and as many shots."""
-    return SceneSettings(rate=RATE, seconds=60.0, rumbles_per_minute=events_per_minute, gunshots_per_minute=events_per_minute)
+    """Scenes with so many rumbles, and as many gunshots, per minute."""
+    return SceneSettings(
+        rate=RATE,
+        seconds=60.0,
+        rumbles_per_minute=events_per_minute,
+        gunshots_per_minute=events_per_minute,
+    )
 
 
 def prepare(folder: Path) -> dict[str, Path]:
-    """Clip sets `with` and `without` background, which differ in their training clips only, and `probe`, some of the first."""
+    """Make the clip sets `with` and `without` background clips, and the small set `probe`.
+
+    The first two differ only in their training clips; `probe` is a part of the first.
+    """
     data = folder / "data"
     tables = ("--tables", folder / "train", "--recordings", folder / "train")
     if not (data / "resampled.parquet").is_file():
-        loxo("prepare", "all", *tables, "--data", data, "--rate", RATE, "--test", 0, "--validation", 0.2, "--ratio", 1, "--seed", 0)
+        loxo(
+            "prepare",
+            "all",
+            *tables,
+            "--data",
+            data,
+            "--rate",
+            RATE,
+            "--test",
+            0,
+            "--validation",
+            0.2,
+            "--ratio",
+            1,
+            "--seed",
+            0,
+        )
     clips = read_clips(data / "resampled.parquet")
     sets = {
         "with": clips,
@@ -118,7 +153,7 @@ def prepare(folder: Path) -> dict[str, Path]:
 
 
 def train(folder: Path, run: Run) -> float:
-    """Train; returns seconds of processor time."""
+    """Train; return the processor time in seconds."""
     changes = [
         f"data.clips={run.clips}",
         "data.scenes=0",
@@ -128,16 +163,37 @@ def train(folder: Path, run: Run) -> float:
         "devices=1",
         "logger=none",
     ]
-    options = [item for change in (*changes, f"output={folder / run.name}", *run.changes) for item in ("--set", change)]
+    options = [
+        item
+        for change in (*changes, f"output={folder / run.name}", *run.changes)
+        for item in ("--set", change)
+    ]
     return loxo("train", "--config", f"configs/{run.config}.yaml", *options)
 
 
-def judge(folder: Path, run: Run) -> dict[str, Any]:
-    """Train, detect in the test recordings, and compare."""
+def evaluate(folder: Path, run: Run) -> dict[str, Any]:
+    """Train, detect in the test recordings, and evaluate."""
     trained_s = train(folder, run)
     place = folder / run.name
-    detected_s = loxo("detect", folder / "test", "--output", place / "detections", "--model", place / "model", "--threads", 1)
-    loxo("evaluate", "--truth", folder / "test", "--detections", place / "detections", "--json", place / "evaluation.json")
+    detected_s = loxo(
+        "detect",
+        folder / "test",
+        "--output",
+        place / "detections",
+        "--model",
+        place / "model",
+        "--threads",
+        1,
+    )
+    loxo(
+        "evaluate",
+        "--truth",
+        folder / "test",
+        "--detections",
+        place / "detections",
+        "--json",
+        place / "evaluation.json",
+    )
     classes = json.loads((place / "evaluation.json").read_text(encoding="utf-8"))["classes"]
     hours = TEST * 0.5
     return {
@@ -159,26 +215,34 @@ def _parameters(model: Path) -> int:
     from safetensors import safe_open
 
     with safe_open(model / "weights.safetensors", "np") as weights:
-        learned = [name for name in weights.keys() if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]  # noqa: SIM118 no mapping
+        names = weights.keys()
+        statistics = ("running_mean", "running_var", "num_batches_tracked")
+        learned = [name for name in names if not name.endswith(statistics)]
         return sum(math.prod(weights.get_slice(name).get_shape()) for name in learned)
 
 
 def per_second_of_clips(model: Path, clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
-    """Accuracy, F1, precision and recall of the seconds of validation clips, both classes pooled: the exploration's figures.
+    """Accuracy, F1, precision and recall per second of validation clips, all labels pooled.
 
-    At the thresholds that training chose; of clips with events alone, and of all.
+    At the thresholds that training chose, for the clips with events (`events`) and for all.
     """
     dataset = AudioDataset(list(clips), WindowSettings(RATE, CLIP_S, CLIP_S))
-    scorer = Scorer(model, threads=1)
-    scores, targets, lively = [], [], []
+    loaded = load_model(model, threads=1)
+    scores, targets, has_events = [], [], []
     for number, clip in enumerate(clips):
         waveform, target = dataset[number]
-        frames = scorer.score([waveform]).values
+        frames = loaded.score(waveform, RATE).values
         scores.append(frames.reshape(CLIP_S, -1, len(EVENT_LABELS)).max(axis=1).T)
         targets.append(target)
-        lively.append(bool(clip.labels))
-    thresholds = np.array([[scorer.spec.decisions[label].threshold] for label in EVENT_LABELS])
-    found, true, with_events = np.stack(scores) >= thresholds, np.stack(targets), np.array(lively)
+        has_events.append(bool(clip.labels))
+    thresholds = np.array(
+        [[loaded.spec.post_processing[label].threshold] for label in EVENT_LABELS]
+    )
+    found, true, with_events = (
+        np.stack(scores) >= thresholds,
+        np.stack(targets),
+        np.array(has_events),
+    )
     return {"events": _shares(found[with_events], true[with_events]), "all": _shares(found, true)}
 
 
@@ -196,10 +260,16 @@ def _shares(found: NDArray[np.bool_], true: NDArray[np.float32]) -> dict[str, fl
 
 
 def epoch_seconds(folder: Path, run: Run, sets: dict[str, Path]) -> float:
-    """Processor seconds of an epoch over the whole clip set: of two lengths of a trial, so that starting and ending are left out."""
+    """Processor time of an epoch over the whole clip set, in seconds.
+
+    It is the difference between two trials of other lengths, so start and end do not count.
+    """
 
     def measure() -> dict[str, float]:
-        short, long = (train(folder, replace(run, name=f"probe-{run.name}-{n}", clips=sets["probe"], epochs=n)) for n in (1, 5))
+        short, long = (
+            train(folder, replace(run, name=f"probe-{run.name}-{n}", clips=sets["probe"], epochs=n))
+            for n in (1, 5)
+        )
         return {"seconds": (long - short) / 4}
 
     share = len(read_clips(run.clips)) / len(read_clips(sets["probe"]))
@@ -210,27 +280,39 @@ def epoch_seconds(folder: Path, run: Run, sets: dict[str, Path]) -> float:
 
 
 def background_runs(folder: Path, sets: dict[str, Path], minutes: float) -> list[Run]:
-    """Three arms, three seeds each, of one budget: as many steps for each."""
-    first = Run("background", "own", sets["with"], (PLAIN, "batch_size=16"))
+    """Three arms with three seeds each, all with the same number of steps."""
+    first = Run("background", "own", sets["with"], (CROP_ONLY, "batch_size=16"))
     epochs = max(1, round(60 * minutes / epoch_seconds(folder, first, sets)))
     n_with, n_without = (len(read_clips(sets[name], "train")) for name in ("with", "without"))
     runs = []
     for seed in SEEDS:
         runs += [
-            replace(first, name=f"without-{seed}", clips=sets["without"], epochs=round(epochs * n_with / n_without), seed=seed),
+            replace(
+                first,
+                name=f"without-{seed}",
+                clips=sets["without"],
+                epochs=round(epochs * n_with / n_without),
+                seed=seed,
+            ),
             replace(first, name=f"with-{seed}", epochs=epochs, seed=seed),
-            replace(first, name=f"augmented-{seed}", changes=("batch_size=16",), epochs=epochs, seed=seed),
+            replace(
+                first,
+                name=f"augmented-{seed}",
+                changes=("batch_size=16",),
+                epochs=epochs,
+                seed=seed,
+            ),
         ]
     return runs
 
 
 def model_runs(folder: Path, sets: dict[str, Path], minutes: float) -> list[Run]:
-    """The four architectures, as many epochs as the budget holds."""
+    """The four architectures, each with as many epochs as the budget allows."""
     runs = []
     for name, changes in ARCHITECTURES.items():
-        run = Run(f"model-{name}", name, sets["with"], (PLAIN, "batch_size=16", *changes))
+        run = Run(f"model-{name}", name, sets["with"], (CROP_ONLY, "batch_size=16", *changes))
         cost_s = epoch_seconds(folder, run, sets)
-        print(f"{name}: {cost_s:.0f} s an epoch", flush=True)
+        print(f"{name}: {cost_s:.0f} s per epoch", flush=True)
         runs.append(replace(run, epochs=max(1, round(60 * minutes / cost_s))))
     return runs
 
@@ -239,17 +321,26 @@ def model_runs(folder: Path, sets: dict[str, Path], minutes: float) -> list[Run]
 
 
 def background_table(folder: Path) -> Iterator[str]:
-    """Each arm's mean and range over its seeds, as Markdown."""
-    yield "| training clips | accuracy, clips with events | accuracy, all clips | F1, all clips | | F1 | false an hour |"
+    """Table of the mean and range of each arm over its seeds, as Markdown."""
+    yield (
+        "| training clips | accuracy, clips with events | accuracy, all clips | F1, all clips | "
+        "| F1 | false positives per hour |"
+    )
     yield "|---|---|---|---|---|---|---|"
     for arm in ("without", "with", "augmented"):
         runs = [found for seed in SEEDS if (found := read(folder / f"{arm}-{seed}.json"))]
         if not runs:
             continue
-        row = [arm, *(spread([run["clips"][which][name] for run in runs], 3) for which, name in OF_CLIPS)]
+        row = [
+            arm,
+            *(spread([run["clips"][which][name] for run in runs], 3) for which, name in OF_CLIPS),
+        ]
         for label in EVENT_LABELS:
             rule = [run["classes"][label]["overlap10"] for run in runs]
-            of_events = spread([found["f1"] for found in rule], 2), spread([found["false_positives_per_hour"] for found in rule], 1)
+            of_events = (
+                spread([found["f1"] for found in rule], 2),
+                spread([found["false_positives_per_hour"] for found in rule], 1),
+            )
             yield f"| {' | '.join([*row, label, *of_events])} |"
             row = [""] * len(row)
 
@@ -258,14 +349,21 @@ OF_CLIPS = (("events", "accuracy"), ("all", "accuracy"), ("all", "f1"))
 
 
 def model_table(folder: Path) -> Iterator[str]:
-    """A row a model and label, as Markdown."""
-    yield "| model | parameters | epochs | minutes | s an hour | F1 of clips | | F1 of seconds | F1 of events | false an hour |"
+    """Table with a row per model and label, as Markdown."""
+    yield (
+        "| model | parameters | epochs | minutes | s per hour | F1 of clips | | F1 of seconds | "
+        "F1 of events | false positives per hour |"
+    )
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for name in ARCHITECTURES:
         found = read(folder / f"model-{name}.json")
         if not found:
             continue
-        costs = [f"{found['train_minutes']:.0f}", f"{found['detect_s_per_hour']:.1f}", f"{found['clips']['all']['f1']:.3f}"]
+        costs = [
+            f"{found['train_minutes']:.0f}",
+            f"{found['detect_s_per_hour']:.1f}",
+            f"{found['clips']['all']['f1']:.3f}",
+        ]
         row = [name, f"{found['parameters']:,}", str(found["epochs"]), *costs]
         for label in EVENT_LABELS:
             rules = found["classes"][label]
@@ -276,30 +374,45 @@ def model_table(folder: Path) -> Iterator[str]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a run found; nothing of one that is not over."""
+    """Result of a run; empty if it is not finished."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Mean, and the least and the greatest."""
+    """Mean, smallest and largest value."""
     return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("build/experiments"))
-    parser.add_argument("--background-minutes", type=float, default=8.0, help="of one core, for each training with or without background")
-    parser.add_argument("--model-minutes", type=float, default=12.0, help="of one core, for each architecture")
+    parser.add_argument(
+        "--background-minutes",
+        type=float,
+        default=8.0,
+        help="processor time of each training with or without background clips",
+    )
+    parser.add_argument(
+        "--model-minutes",
+        type=float,
+        default=12.0,
+        help="processor time of the training of each architecture",
+    )
     options = parser.parse_args()
     folder: Path = options.output
     simulate(folder / "train", range(1000, 1000 + TRAIN), busy(0.4))
     simulate(folder / "test", range(9000, 9000 + TEST), busy(0.5))
     sets = prepare(folder)
     runs = background_runs(folder, sets, options.background_minutes)
-    # What was not asked first comes last: whether augmentation helps.
-    runs = sorted([*runs, *model_runs(folder, sets, options.model_minutes)], key=lambda run: run.name.startswith("augmented"))
+    # Augmentation comes last: it is not what the experiments are about.
+    runs = sorted(
+        [*runs, *model_runs(folder, sets, options.model_minutes)],
+        key=lambda run: run.name.startswith("augmented"),
+    )
     with ThreadPoolExecutor(2) as pool:
-        results = pool.map(lambda run: kept(folder / f"{run.name}.json", partial(judge, folder, run)), runs)
+        results = pool.map(
+            lambda run: kept(folder / f"{run.name}.json", partial(evaluate, folder, run)), runs
+        )
         for run, _ in zip(runs, results, strict=True):
             print(f"{run.name}: done", flush=True)
     print("\n".join([*background_table(folder), "", *model_table(folder)]))

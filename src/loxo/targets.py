@@ -1,8 +1,10 @@
-"""Events as what a model is trained on: `(class, bin)` over a window, and back.
+"""Training targets `(label, bin)` of the events in a window.
 
-A window of `window_s` seconds is cut into equal bins. A **fractional** target is the share of the bin that events of the class cover (two
-events that overlap cover it once); a **binary** target is 1 where that share is not zero. Both are exact: no rounding to whole bins
-inflates an event. Bins that only a marginal event touches are `NaN`: neither right nor wrong, left out of the loss and of every metric.
+A window of `window_s` seconds is divided into equal bins. A **fractional** target is the share of
+the bin that events of the label cover; two events that overlap cover it once. A **binary** target
+is 1 where that share is not zero. Both are exact: events are not rounded to whole bins. Bins that
+only a marginal event touches are `NaN`: neither positive nor negative, ignored by the loss and by
+every metric.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from numpy.typing import NDArray
 
 from loxo.events import EVENT_LABELS, Event, Interval, union
 
-__all__ = ["coverage", "events_from_targets", "targets_from_events"]
+__all__ = ["coverage", "targets_from_events"]
 
 Targets = NDArray[np.float32]
 
 ROUNDING_S = 1e-9
-"""Shorter covers are the rounding of decimal seconds (0.4 s against 4 bins of 1.4 s / 14), not sound."""
+"""Shorter overlaps are rounding errors: 4 bins of 1.4 s / 14 do not end exactly at 0.4 s."""
 
 
 def coverage(intervals: Sequence[Interval], start_s: float, window_s: float, bins: int) -> Targets:
-    """Share `(bin,)` of each bin of `[start_s, start_s + window_s)` that the union of the intervals covers."""
+    """Share `(bin,)` of each bin of `[start_s, start_s + window_s)` covered by the intervals."""
     edges = start_s + window_s * np.arange(bins + 1) / bins
     covered = np.zeros(bins)
     for first_s, last_s in union(list(intervals)):
@@ -32,25 +34,38 @@ def coverage(intervals: Sequence[Interval], start_s: float, window_s: float, bin
     return np.clip(covered * bins / window_s, 0.0, 1.0).astype(np.float32)
 
 
-def targets_from_events(events: Sequence[Event], start_s: float, window_s: float, bins: int, *, fractional: bool = False) -> Targets:
-    """Targets `(class, bin)` of a window, classes in the order of `EVENT_LABELS`; NaN where only a marginal event lies."""
-    targets = np.zeros((len(EVENT_LABELS), bins), np.float32)
-    for row, label in enumerate(EVENT_LABELS):
-        certain, marginal = (
-            coverage([(e.start_s, e.end_s) for e in events if e.label == label and e.marginal is doubt], start_s, window_s, bins)
-            for doubt in (False, True)
-        )
+def targets_from_events(
+    events: Sequence[Event],
+    start_s: float,
+    window_s: float,
+    bins: int,
+    *,
+    labels: Sequence[str] = EVENT_LABELS,
+    fractional: bool = False,
+) -> Targets:
+    """Targets `(label, bin)` of a window; NaN where only a marginal event lies.
+
+    Args:
+        events: events of any label, timed like `start_s`; events of other labels are ignored.
+        start_s: start of the window in seconds.
+        window_s: length of the window in seconds.
+        bins: number of bins.
+        labels: labels of the rows, in their order.
+        fractional: return covered shares of the bins, not zeros and ones.
+    """
+    targets = np.zeros((len(labels), bins), np.float32)
+    for row, label in enumerate(labels):
+        certain = coverage(_intervals(events, label, marginal=False), start_s, window_s, bins)
+        marginal = coverage(_intervals(events, label, marginal=True), start_s, window_s, bins)
         targets[row] = certain if fractional else certain > 0
         targets[row, (marginal > 0) & (certain == 0)] = np.nan
     return targets
 
 
-def events_from_targets(targets: Targets, start_s: float, window_s: float) -> list[Event]:
-    """Runs of bins of at least a half `(class, bin)`, as events; the inverse of binary targets up to the width of a bin."""
-    bins = targets.shape[1]
-    events = []
-    for label, row in zip(EVENT_LABELS, targets, strict=True):
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], row >= 0.5, [0]))))
-        for first, last in edges.reshape(-1, 2):
-            events.append(Event(label, start_s + float(first) * window_s / bins, start_s + float(last) * window_s / bins))
-    return events
+def _intervals(events: Sequence[Event], label: str, *, marginal: bool) -> list[Interval]:
+    """Intervals of the events of a label that are marginal, or of those that are not."""
+    return [
+        (event.start_s, event.end_s)
+        for event in events
+        if event.label == label and event.marginal is marginal
+    ]

@@ -1,10 +1,11 @@
-"""Scores of a stream are those of the whole recording: nothing is lost, nothing depends on where it was cut."""
+"""Scores of a stream equal those of the whole recording, wherever blocks and cores begin."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import loxo.scoring as room
-from loxo.checkpoints import ModelError, ModelSpec, find_model, save_model
-from loxo.detection import detect
+from loxo import scoring
+from loxo.model_folder import ModelError, ModelSpec, PostProcessing, find_model, save_model
 from loxo.models.crnn import CRNN, CRNNSettings
-from loxo.scoring import Profile, Scorer, Scores, ahead, calibrated, feature_cores, stream_log_bands
+from loxo.post_processing import detect
+from loxo.scoring import (
+    FEATURE_STEP,
+    Profile,
+    Scorer,
+    bounded_map,
+    calibrated,
+    concatenate,
+    dequantize,
+    quantize,
+)
 from loxo.simulate import SceneSettings, scene
-from loxo.spectrogram import FrontEnd, log_bands, spectrogram
+from loxo.spectrogram import FrontEnd, spectrogram
 from reference import scoring as twin
 
 Array = NDArray[np.float32]
@@ -28,16 +38,18 @@ Array = NDArray[np.float32]
 FRONT_END = FrontEnd(floor_s=1.0)
 HOP = FRONT_END.hop
 REACH = 3
-"""Frames that the network sees at either side; it is shown one more."""
+"""Frames that the network's convolution reaches to at either side; its context is one more."""
 SPEC = ModelSpec("moving mean", "1", FRONT_END, context_frames=REACH + 1)
+THREE = {label: PostProcessing(0.5) for label in ("Rumble", "Gunshot", "Chainsaw")}
 AWAY = 2 * FRONT_END.floor_frames + REACH + 2
-"""Frames from an end beyond which it is not felt: the floor twice, the network, and a window."""
+"""Frames from an end of the recording beyond which it has no influence: the reach of the floor,
+taken twice, of the network, and of a window."""
 
 
 @pytest.fixture(autouse=True)
 def _small_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few seconds have many of them."""
-    monkeypatch.setattr(room, "CORE_FRAMES", 23)
+    """Make cores so small that a few seconds have many of them."""
+    monkeypatch.setattr(scoring, "CORE_FRAMES", 23)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +61,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
-    """The same, with workers."""
+    """The same model with three workers."""
     folder = tmp_path_factory.mktemp("models") / "moving_mean"
     twin.write_model(folder, SPEC, REACH)
     return Scorer(folder, threads=3)
@@ -57,18 +69,23 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
 
 @pytest.fixture(scope="session")
 def recurrent(tmp_path_factory: pytest.TempPathFactory) -> tuple[CRNN, Path]:
-    """A small model of the default architecture with chance weights, and its folder."""
+    """A small recurrent model with random weights, and its folder."""
     torch.manual_seed(1)
-    model = CRNN(CRNNSettings(channels=(4, 6), joined=8, hidden=6), FRONT_END).eval()
+    model = CRNN(CRNNSettings(stem_channels=(4, 6), channels=8, hidden=6), FRONT_END).eval()
     with torch.no_grad():
         next(model.head.parameters()).mul_(8)  # so that scores spread over [0, 1]
     folder = tmp_path_factory.mktemp("models") / "recurrent"
-    save_model(model, ModelSpec("recurrent", "1", FRONT_END, context_frames=60), folder, "A model of a test.\n")
+    save_model(
+        model,
+        ModelSpec("recurrent", "1", FRONT_END, context_frames=60),
+        folder,
+        "A model for a test.\n",
+    )
     return model, folder
 
 
 def sound(n_samples: int, seed: int = 0) -> Array:
-    """Noise whose level changes a few times a second, so that scores change as well."""
+    """Noise whose level, and so its scores, changes a few times a second."""
     rng = np.random.default_rng(seed)
     knots = np.arange(0, n_samples + 3000, 1500)
     level = 10 ** np.interp(np.arange(n_samples), knots, rng.uniform(-3, -0.5, len(knots)))
@@ -76,7 +93,7 @@ def sound(n_samples: int, seed: int = 0) -> Array:
 
 
 def cut(waveform: Array, sizes: list[int]) -> Iterator[Array]:
-    """The waveform in blocks of these sizes, over and over."""
+    """Cut the waveform into blocks of these sizes, repeated until its end."""
     start, turn = 0, 0
     while start < len(waveform):
         yield waveform[start : start + sizes[turn % len(sizes)]]
@@ -88,12 +105,14 @@ SIZES = st.lists(st.integers(0, 9_000), min_size=1, max_size=4).filter(any)
 LENGTHS = st.integers(0, 30_000)
 
 
-# ---- all of the recording
+# ---- the whole recording
 
 
 @settings(max_examples=40)
 @given(LENGTHS, SIZES, st.integers(0, 100))
-def test_scores_of_a_stream_are_those_of_the_whole(scorer: Scorer, n_samples: int, sizes: list[int], seed: int) -> None:
+def test_scores_of_a_stream_are_those_of_the_whole(
+    scorer: Scorer, n_samples: int, sizes: list[int], seed: int
+) -> None:
     waveform = sound(n_samples, seed)
     scores = scorer.score(cut(waveform, sizes))
     assert scores.values.shape == (-(-n_samples // HOP), 2)
@@ -103,28 +122,38 @@ def test_scores_of_a_stream_are_those_of_the_whole(scorer: Scorer, n_samples: in
 
 @settings(max_examples=20)
 @given(LENGTHS, SIZES)
-def test_blocks_of_any_size_give_the_same_scores(scorer: Scorer, n_samples: int, sizes: list[int]) -> None:
+def test_blocks_of_any_size_give_the_same_scores(
+    scorer: Scorer, n_samples: int, sizes: list[int]
+) -> None:
     waveform = sound(n_samples)
-    np.testing.assert_allclose(scorer.score(cut(waveform, sizes)).values, scorer.score([waveform]).values, atol=1e-6)
+    np.testing.assert_allclose(
+        scorer.score(cut(waveform, sizes)).values, scorer.score([waveform]).values, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("core", [1, 10, 75, 10_000])
-def test_cores_of_any_size_give_the_same_scores(scorer: Scorer, monkeypatch: pytest.MonkeyPatch, core: int) -> None:
+def test_cores_of_any_size_give_the_same_scores(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, core: int
+) -> None:
     waveform = sound(30_001)
     expected = scorer.score([waveform]).values
-    monkeypatch.setattr(room, "CORE_FRAMES", core)
+    monkeypatch.setattr(scoring, "CORE_FRAMES", core)
     np.testing.assert_allclose(scorer.score(cut(waveform, [5000])).values, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("blocks", [[], [np.zeros(0, np.float32)]])
 def test_an_empty_recording_has_no_scores(scorer: Scorer, blocks: list[Array]) -> None:
     scores = scorer.score(blocks)
-    assert (scores.values.shape, scores.features.shape, scores.feature_frames.shape) == ((0, 2), (0, FRONT_END.n_bands), (0,))
+    assert (scores.values.shape, scores.features.shape, scores.feature_frames.shape) == (
+        (0, 2),
+        (0, FRONT_END.n_bands),
+        (0,),
+    )
     assert scores.duration_s == 0
 
 
 @pytest.mark.parametrize("at_s", [0.1, 9.7])
-def test_the_first_and_the_last_second_are_heard(scorer: Scorer, at_s: float) -> None:
+def test_events_in_the_first_and_the_last_second_are_scored(scorer: Scorer, at_s: float) -> None:
     waveform = 0.01 * np.random.default_rng(0).standard_normal(40_000 - 150, np.float32)
     start = round(at_s * FRONT_END.rate)
     waveform[start : start + 800] *= 30
@@ -133,14 +162,19 @@ def test_the_first_and_the_last_second_are_heard(scorer: Scorer, at_s: float) ->
         assert column.max() > 0.6 > column[20:80].max()
 
 
-# ---- no place where it was cut
+# ---- no seams
 
 
 @settings(max_examples=15)
 @given(st.integers(1, 25), SIZES)
-def test_a_recording_that_begins_later_has_its_scores_earlier(scorer: Scorer, frames: int, sizes: list[int]) -> None:
+def test_a_recording_that_begins_later_has_its_scores_earlier(
+    scorer: Scorer, frames: int, sizes: list[int]
+) -> None:
     waveform = sound(36_000)
-    whole, later = scorer.score([waveform]).values, scorer.score(cut(waveform[frames * HOP :], sizes)).values
+    whole, later = (
+        scorer.score([waveform]).values,
+        scorer.score(cut(waveform[frames * HOP :], sizes)).values,
+    )
     np.testing.assert_allclose(later[AWAY:], whole[frames + AWAY :], atol=1e-6)
 
 
@@ -160,31 +194,42 @@ def test_two_halves_with_context_score_as_the_whole(scorer: Scorer, middle: int)
 
 @settings(max_examples=10)
 @given(LENGTHS, SIZES)
-def test_workers_give_the_same_as_one_thread(scorer: Scorer, workers: Scorer, n_samples: int, sizes: list[int]) -> None:
+def test_workers_give_the_same_as_one_thread(
+    scorer: Scorer, workers: Scorer, n_samples: int, sizes: list[int]
+) -> None:
     waveform = sound(n_samples)
-    plain, fast = scorer.score(cut(waveform, sizes)), workers.score(cut(waveform, sizes))
+    one, several = scorer.score(cut(waveform, sizes)), workers.score(cut(waveform, sizes))
     for name in ("values", "feature_frames", "features"):
-        np.testing.assert_array_equal(getattr(fast, name), getattr(plain, name))
-    assert fast.n_samples == plain.n_samples == n_samples
+        np.testing.assert_array_equal(getattr(several, name), getattr(one, name))
+    assert several.n_samples == one.n_samples == n_samples
 
 
-def test_detections_of_workers_are_those_of_the_whole_picture_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "CORE_FRAMES", 400)
+def test_detections_of_workers_equal_those_of_the_whole_spectrogram_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scoring, "CORE_FRAMES", 400)
     scorer = Scorer(find_model("tcn"), threads=3)
-    waveform, _ = scene(np.random.default_rng(6), SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4))
+    waveform, _ = scene(
+        np.random.default_rng(6),
+        SceneSettings(seconds=120.0, rumbles_per_minute=4, gunshots_per_minute=4),
+    )
     fast = scorer.score(cut(waveform, [50_000]))
-    (values,) = scorer.session.run(None, {"features": spectrogram(waveform, scorer.spec.front_end)[None]})
+    (values,) = scorer.session.run(
+        None, {"features": spectrogram(waveform, scorer.spec.front_end)[None]}
+    )
     found, expected = (
-        detect(scores, scorer.spec.front_end, scorer.spec.labels, scorer.spec.decisions)
+        detect(scores, scorer.spec.front_end, scorer.spec.post_processing)
         for scores in (fast, replace(fast, values=calibrated(values[0].T, scorer.spec)))
     )
     assert expected
-    assert [(d.label, d.start_s, d.end_s) for d in found] == [(d.label, d.start_s, d.end_s) for d in expected]
+    assert [(d.label, d.start_s, d.end_s) for d in found] == [
+        (d.label, d.start_s, d.end_s) for d in expected
+    ]
     np.testing.assert_allclose([d.score for d in found], [d.score for d in expected], atol=1e-3)
 
 
 @pytest.mark.parametrize("pool", [None, ThreadPoolExecutor(3)])
-def test_results_come_in_order_and_little_is_under_way(pool: ThreadPoolExecutor | None) -> None:
+def test_results_come_in_order_and_few_items_are_under_way(pool: ThreadPoolExecutor | None) -> None:
     taken = 0
 
     def items() -> Iterator[int]:
@@ -193,12 +238,12 @@ def test_results_come_in_order_and_little_is_under_way(pool: ThreadPoolExecutor 
             taken = item
             yield item
 
-    for number, result in enumerate(ahead(pool, lambda item: item * 10, items(), 4), 1):
+    for number, result in enumerate(bounded_map(pool, lambda item: item * 10, items(), 4), 1):
         assert result == number * 10
         assert taken < number + 4
 
 
-def test_what_goes_wrong_while_reading_reaches_the_caller(workers: Scorer) -> None:
+def test_errors_while_reading_reach_the_caller(workers: Scorer) -> None:
     def blocks() -> Iterator[Array]:
         yield sound(60_000)
         raise OSError("the card is gone")
@@ -213,10 +258,13 @@ def test_a_stage_within_a_stage_counts_for_itself(monkeypatch: pytest.MonkeyPatc
     profile = Profile()
     with profile.stage("resample"), profile.stage("read"):
         pass
-    assert {name: seconds for name, seconds in profile.seconds.items() if seconds} == {"read": 2.0, "resample": 8.0}
+    assert {name: seconds for name, seconds in profile.seconds.items() if seconds} == {
+        "read": 2.0,
+        "resample": 8.0,
+    }
 
 
-# ---- what is kept, and what is held
+# ---- kept features, and memory
 
 
 @pytest.mark.parametrize("keep_above", [0.0, 0.45, 0.55, 1.0])
@@ -225,67 +273,66 @@ def test_features_are_kept_where_a_score_is_above(scorer: Scorer, keep_above: fl
     scores = scorer.score(cut(waveform, [6_000]), keep_above=keep_above)
     kept = np.flatnonzero(scores.values.max(axis=1) > keep_above)
     np.testing.assert_array_equal(scores.feature_frames, kept)
-    assert scores.features.dtype == np.float16
-    np.testing.assert_allclose(scores.features, spectrogram(waveform, FRONT_END).T[kept], atol=2e-3)  # half precision below 4 bel
+    assert scores.features.dtype == np.uint8
+    exact = spectrogram(waveform, FRONT_END).T[kept]
+    np.testing.assert_allclose(dequantize(scores.features), exact, atol=FEATURE_STEP / 2 + 1e-5)
+
+
+def test_features_are_rounded_to_the_nearest_step_over_their_whole_range() -> None:
+    features = np.linspace(-2.0, 5.0, 1001, dtype=np.float32)
+    rounded = dequantize(quantize(features))
+    np.testing.assert_allclose(rounded, features, atol=FEATURE_STEP / 2 + 1e-6)
+    np.testing.assert_array_equal(quantize(rounded), quantize(features))
+    assert dequantize(quantize(np.zeros(1, np.float32))) == 0.0
 
 
 def test_features_of_a_score_at_the_limit_are_not_kept(scorer: Scorer) -> None:
-    scores = scorer.score([np.zeros(4000, np.float32)], keep_above=0.5)  # silence: no rise, and so one half everywhere
+    scores = scorer.score(
+        [np.zeros(4000, np.float32)], keep_above=0.5
+    )  # silence: no rise, and so one half everywhere
     assert (scores.values == 0.5).all()
     assert len(scores.feature_frames) == len(scores.features) == 0
 
 
-def counted(waveform: Array, size: int, seen: list[int]) -> Iterator[Array]:
-    """Blocks, and in `seen` how many samples were asked for so far."""
-    for block in cut(waveform, [size]):
-        seen.append(sum(seen[-1:]) + len(block))
-        yield block
+def test_blocks_are_asked_for_as_they_are_needed(scorer: Scorer) -> None:
+    n_asked = n_scored = 0
 
+    def blocks() -> Iterator[Array]:
+        nonlocal n_asked
+        for block in cut(sound(200_000), [2_500]):
+            n_asked += len(block)
+            yield block
 
-def test_blocks_are_asked_for_as_they_are_needed() -> None:
-    seen: list[int] = []
-    done = 0
-    for start, features, core in feature_cores(
-        stream_log_bands(counted(sound(200_000), 2_500, seen), FRONT_END), FRONT_END, SPEC.context_frames
-    ):
-        assert start == done
-        assert core.size <= room.CORE_FRAMES
-        assert len(features) == core.outer_stop <= room.CORE_FRAMES + 2 * SPEC.context_frames
-        done += core.size
-        ahead = seen[-1] - done * HOP
-        assert ahead <= (SPEC.context_frames + 2 * FRONT_END.floor_frames + 1) * HOP + FRONT_END.margin + 2_500
-    assert done * HOP == seen[-1] == 200_000
-
-
-def test_frames_of_a_stream_are_those_of_the_whole_and_come_early() -> None:
-    waveform = sound(50_123)
-    seen: list[int] = []
-    blocks = []
-    for block in stream_log_bands(counted(waveform, 1_000, seen), FRONT_END):
-        blocks.append(block)
-        assert seen[-1] - sum(map(len, blocks)) * HOP < FRONT_END.margin + HOP
-    missing = -len(waveform) % HOP
-    whole = log_bands(np.pad(waveform, (FRONT_END.margin, FRONT_END.margin + missing)), FRONT_END)
-    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5)
+    reach = (SPEC.context_frames + 2 * FRONT_END.floor_frames + 1) * HOP + FRONT_END.margin
+    for scores in scorer.stream(blocks()):
+        assert scores.start == n_scored
+        assert len(scores.values) <= scoring.CORE_FRAMES
+        n_scored += len(scores.values)
+        assert n_asked - n_scored * HOP <= reach + 2_500
+    assert n_scored * HOP == n_asked == 200_000
 
 
 # ---- the default architecture
 
 
-def test_the_exported_network_answers_as_the_trained_one(recurrent: tuple[CRNN, Path]) -> None:
+def test_the_exported_network_scores_as_the_trained_one(recurrent: tuple[CRNN, Path]) -> None:
     model, folder = recurrent
     waveform = sound(6 * HOP + 7)
     with torch.no_grad():
         expected = model(torch.from_numpy(waveform)[None])[0].T.numpy()
-    np.testing.assert_allclose(Scorer(folder, threads=1).score([waveform]).values, expected, atol=1e-4)
+    np.testing.assert_allclose(
+        Scorer(folder, threads=1).score([waveform]).values, expected, atol=1e-4
+    )
 
 
-def test_what_a_recurrent_layer_remembers_fades_within_the_context(recurrent: tuple[CRNN, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_a_recurrent_layer_fades_within_the_context(
+    recurrent: tuple[CRNN, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     scorer = Scorer(recurrent[1], threads=1)
     waveform = sound(300 * HOP + 5)
     expected = scorer.score(cut(waveform, [10_000])).values
     assert expected.std() > 0.05
-    monkeypatch.setattr(room, "CORE_FRAMES", 1000)
+    monkeypatch.setattr(scoring, "CORE_FRAMES", 1000)
     np.testing.assert_allclose(scorer.score([waveform]).values, expected, atol=1e-3)
 
 
@@ -296,7 +343,7 @@ def test_the_device_is_this_machine(scorer: Scorer) -> None:
     assert scorer.device == "CPU"
 
 
-def test_a_folder_without_a_network_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_network_is_refused(tmp_path: Path) -> None:
     twin.write_model(tmp_path / "model", SPEC, REACH)
     network = tmp_path / "model" / "model.onnx"
     network.write_bytes(b"no network")
@@ -312,6 +359,30 @@ def test_a_folder_without_a_network_is_told(tmp_path: Path) -> None:
         Scorer(tmp_path)
 
 
-def test_scores_know_how_long_was_heard() -> None:
-    nothing = np.zeros((0, FRONT_END.n_bands), np.float16)
-    assert Scores(FRONT_END.grid, np.zeros((3, 2), np.float32), np.zeros(0, np.int64), nothing, 1001).duration_s == 1001 / 4000
+def test_a_network_of_other_labels_is_refused(tmp_path: Path) -> None:
+    twin.write_model(tmp_path / "model", SPEC, REACH)
+    three = replace(SPEC, labels=("Rumble", "Gunshot", "Chainsaw"), post_processing=THREE)
+    (tmp_path / "model" / "spec.json").write_text(json.dumps(asdict(three)))
+    with pytest.raises(ModelError, match=r"scores of 2 labels, but spec\.json gives 3"):
+        Scorer(tmp_path / "model")
+
+
+# ---- scores
+
+
+def test_frames_have_times_and_make_a_table(scorer: Scorer) -> None:
+    scores = scorer.score([sound(12_001)])
+    first, second = scores.split(10)
+    np.testing.assert_allclose(scores.times_s, np.arange(31) / 10)
+    np.testing.assert_array_equal(concatenate([first, second]).times_s, scores.times_s)
+    np.testing.assert_array_equal(second.times_s, scores.times_s[10:])
+    table = second.to_frame()
+    assert table.columns == ["start_s", "Rumble", "Gunshot"]
+    np.testing.assert_array_equal(table["Gunshot"], scores.values[10:, 1])
+
+
+def test_a_segment_ends_where_its_last_frame_does(scorer: Scorer) -> None:
+    scores = scorer.score([sound(1001)])
+    assert scores.duration_s == 1001 / 4000
+    first, second = scores.split(2)
+    assert (first.duration_s, second.duration_s) == (0.2, 1001 / 4000)

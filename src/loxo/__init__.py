@@ -1,18 +1,30 @@
 """loxo finds forest-elephant rumbles and gunshots in long recordings.
 
-This is the tour: the rooms in the order in which data goes through them. A room imports only rooms above it, so reading from top to
-bottom never meets a name that was not explained.
+    import loxo
+    model = loxo.load_model("tcn")
+    recording = loxo.open_recording("nn01a_20180126_000000.wav")
+    detections = model.detect(recording)
+    loxo.plot(recording, detections)
+    loxo.write_raven("nn01a_20180126_000000.txt", detections, recording)
 
-ground
-    timeline.py       seconds, samples and frames: the only place that converts
-    events.py         the nouns: Event, Detection, LABELS
-    storage/          files on a disk, on S3 and on the web: found, read by ranges, written whole or not at all
+These names are imported when they are first used, so `import loxo` itself is quick.
+
+What follows is the tour: the modules in the order in which data goes through them. A module imports
+only modules above it, so someone who reads from top to bottom never meets an unexplained name.
+
+foundations
+    timeline.py       all conversions between seconds, samples and frames
+    events.py         the basic types: Event, Detection, LABELS
+    messages.py       progress reports, counts in words, one-line errors
+    settings.py       settings from YAML files and key=value, checked
+    provenance.py     where results come from: hashes, versions, journals
+    storage/          files on a disk, on S3 and on the web: listing, reading ranges, atomic writes
 
 recordings
-    recordings/       one recording: header, damage, site and start time from its name; blocks of samples
+    recordings/       one recording: its name, header, damage, and blocks of its samples
 
 annotations
-    annotations/      tables of the field -> events; detections -> Raven, Audacity, CSV, Parquet
+    annotations/      annotation tables -> events; detections -> Raven, Audacity, CSV, Parquet
 
 clips
     clips.py          the clip set: short audio files and their manifest
@@ -20,35 +32,37 @@ clips
     preparation/      the four steps: training table, background, clips, resampling
 
 dataset
-    targets.py        events -> (class, bin) targets, and back
-    augment/          changes to training batches that stand for a physical difference
-    sampling.py       which clips a batch holds, against imbalance
-    dataset.py        the windows of clips that models are trained on
+    targets.py        events -> (label, bin) targets, and back
+    acoustics.py      levels, absorption and random draws, for augmentation and simulation
+    augment/          random changes of training batches, each with a physical cause
+    sampling.py       which clips a batch holds, to balance the labels
+    dataset.py        windows of clips with their targets, for training
     simulate/         soundscapes with known events
 
 model
-    spectrogram/      the front end: one definition, a NumPy and a torch face
-    models/           the architectures: what all share, then one a file
+    spectrogram/      the front end: one definition, implemented in NumPy and in PyTorch
+    models/           the architectures: their base class, and one file for each
 
 training
-    checkpoints.py    the model folder: specification, network, weights
+    model_folder/     the model folder: specification, network, weights
     training/         configuration file -> model folder
 
 detection
-    scoring.py        recording -> scores (frame, class), in constant memory
-    detection.py      scores -> detections, as pure functions
-    surveys.py        many recordings: journal, resume, skipped files
+    scoring.py        recording -> scores (frame, label), in constant memory
+    post_processing.py scores -> detections, as pure functions
+    model.py          Model: detections and scores of a recording or an array
+    runs/             detection in many recordings, resumable: plan, work, collect
 
 evaluation
-    metrics/          three rules of agreement, counts, curves over thresholds, intervals
-    evaluation/       the rules over recordings, per site, hour of day and loudness
-    calibration.py    scores that mean what they say, and thresholds for a number of false alarms
+    metrics/          three matching rules, counts, curves, confidence intervals
+    evaluation/       metrics over all recordings, by site, hour of day and SNR
+    calibration.py    scores -> probabilities; thresholds for a rate of false positives
 
-people
-    report/           pictures of recordings and what was found in them, figures of an evaluation
+reports
+    report/           pictures of recordings and their detections, figures of an evaluation
 
-door
-    cli/              one command a room
+command line
+    cli/              one command in each file
 
 >>> import loxo
 >>> loxo.LABELS
@@ -57,7 +71,79 @@ door
 
 from __future__ import annotations
 
-from loxo.events import LABELS, Detection, Event
-from loxo.timeline import FrameGrid
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["LABELS", "Detection", "Event", "FrameGrid"]
+if TYPE_CHECKING:
+    from loxo import report, simulate
+    from loxo.annotations import read_table, write_raven
+    from loxo.dataset import AudioDataset
+    from loxo.evaluation import evaluate
+    from loxo.events import LABELS, Detection, Event
+    from loxo.model import Model, load_model
+    from loxo.recordings import Recording, open_recording
+    from loxo.report import plot
+    from loxo.timeline import FrameGrid
+
+    __version__: str
+
+__all__ = [
+    "LABELS",
+    "AudioDataset",
+    "Detection",
+    "Event",
+    "FrameGrid",
+    "Model",
+    "Recording",
+    "__version__",
+    "evaluate",
+    "load_model",
+    "open_recording",
+    "plot",
+    "read_table",
+    "report",
+    "simulate",
+    "write_raven",
+]
+
+_HOMES = {
+    "LABELS": "loxo.events",
+    "AudioDataset": "loxo.dataset",
+    "Detection": "loxo.events",
+    "Event": "loxo.events",
+    "FrameGrid": "loxo.timeline",
+    "Model": "loxo.model",
+    "Recording": "loxo.recordings",
+    "evaluate": "loxo.evaluation",
+    "load_model": "loxo.model",
+    "open_recording": "loxo.recordings",
+    "plot": "loxo.report",
+    "read_table": "loxo.annotations",
+    "write_raven": "loxo.annotations",
+}
+"""Public names and the modules that they are imported from when they are first used. What these
+modules need (NumPy, Polars, ONNX Runtime, ...) takes a second or more to import."""
+_MODULES = ("report", "simulate")
+"""Modules that are public names themselves."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name in _HOMES:
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        found = importlib.import_module(f"loxo.{name}")
+    elif name == "__version__":
+        from importlib import metadata
+
+        found = metadata.version("loxo")
+    else:
+        raise AttributeError(f"module 'loxo' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List all public names, imported or not, for `help`, `dir` and tab completion."""
+    hidden = {"Any", "TYPE_CHECKING", "annotations", "importlib"}
+    return sorted({*globals(), *__all__} - hidden)

@@ -1,4 +1,4 @@
-"""Detection frame by frame, with plain loops."""
+"""Post-processing frame by frame, with plain loops."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ def smooth(scores: Sequence[float], width: int) -> list[float]:
     reach = width // 2
     means = []
     for frame in range(len(scores)):
-        around = [scores[k] for k in range(frame - reach, frame + reach + 1) if 0 <= k < len(scores)]
+        around = [
+            scores[k] for k in range(frame - reach, frame + reach + 1) if 0 <= k < len(scores)
+        ]
         means.append(sum(around) / len(around))
     return means
 
 
-def hysteresis(scores: Sequence[float], threshold: float, release: float) -> list[Run]:
+def hysteresis(scores: Sequence[float], threshold: float, off_threshold: float) -> list[Run]:
     runs: list[Run] = []
     first, seen = None, False
     for frame, score in enumerate([*scores, float("-inf")]):
-        if score >= release:
+        if score >= off_threshold:
             first = frame if first is None else first
             seen = seen or score >= threshold
         elif first is not None:
@@ -30,11 +32,13 @@ def hysteresis(scores: Sequence[float], threshold: float, release: float) -> lis
 
 
 def merge_gaps(runs: Sequence[Run], gap: int) -> list[Run]:
-    """Join two neighbours at a time until there are none to join."""
+    """Merge two neighbours at a time until no gap is short enough."""
     merged = list(runs)
     for k in range(len(merged) - 1):
         if sum(1 for _ in range(merged[k][1], merged[k + 1][0])) <= gap:
-            return merge_gaps([*merged[:k], (merged[k][0], merged[k + 1][1]), *merged[k + 2 :]], gap)
+            return merge_gaps(
+                [*merged[:k], (merged[k][0], merged[k + 1][1]), *merged[k + 2 :]], gap
+            )
     return merged
 
 
@@ -42,8 +46,17 @@ def drop_short(runs: Sequence[Run], minimum: int) -> list[Run]:
     return [run for run in runs if len(range(*run)) >= minimum]
 
 
-def strong_bands(rise: Sequence[float], centres_hz: Sequence[float], low_hz: float, high_hz: float, share: float) -> list[float]:
-    """Centres within the limits whose rise is at least a share of the greatest there; none where nothing rises."""
-    inside = [(height, centre) for height, centre in zip(rise, centres_hz, strict=True) if low_hz <= centre <= high_hz]
+def strong_bands(
+    rise: Sequence[float], centres_hz: Sequence[float], low_hz: float, high_hz: float, share: float
+) -> list[float]:
+    """Sorted centres within the limits whose rise is at least a share of the largest there.
+
+    There are none if nothing rises.
+    """
+    inside = [
+        (height, centre)
+        for height, centre in zip(rise, centres_hz, strict=True)
+        if low_hz <= centre <= high_hz
+    ]
     most = max((height for height, _ in inside), default=0.0)
     return sorted(centre for height, centre in inside if height >= share * most) if most > 0 else []

@@ -1,4 +1,4 @@
-"""Each step from scores to detections is its slow twin and keeps its laws; the whole chain never says more than was heard."""
+"""Steps from scores to detections equal slow twins and keep their laws, alone and together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from loxo.checkpoints import Decision
-from loxo.detection import BAND_SHARE, detect, drop_short, frequency_extent, hysteresis, merge_gaps, smooth, stretches
 from loxo.events import EVENT_LABELS, Detection, overlap_s
-from loxo.scoring import Scores
+from loxo.model_folder import PostProcessing
+from loxo.post_processing import (
+    BAND_SHARE,
+    detect,
+    detect_stream,
+    drop_short,
+    frequency_extent,
+    hysteresis,
+    merge_gaps,
+    smooth,
+    split_at_silence,
+)
+from loxo.scoring import Scores, quantize
 from loxo.spectrogram import FrontEnd
-from reference import detection as twin
+from reference import post_processing as twin
 
 FRONT_END = FrontEnd()
 SIXTEENTHS = st.integers(0, 16).map(lambda part: part / 16)
@@ -42,12 +52,16 @@ def sorted_runs(draw: st.DrawFn) -> NDArray[np.int64]:
 
 
 @given(SCORES, st.integers(0, 12))
-def test_smoothing_is_its_slow_twin(scores: NDArray[np.float32], width: int) -> None:
-    np.testing.assert_allclose(smooth(scores, width), twin.smooth(scores.tolist(), width), rtol=1e-6)
+def test_smoothing_equals_its_slow_twin(scores: NDArray[np.float32], width: int) -> None:
+    np.testing.assert_allclose(
+        smooth(scores, width), twin.smooth(scores.tolist(), width), rtol=1e-6
+    )
 
 
 @given(SCORES, st.integers(0, 12))
-def test_smoothing_favours_no_direction_and_leaves_no_range(scores: NDArray[np.float32], width: int) -> None:
+def test_smoothing_is_symmetrical_in_time_and_stays_in_range(
+    scores: NDArray[np.float32], width: int
+) -> None:
     smoothed = smooth(scores, width)
     np.testing.assert_allclose(smooth(scores[::-1], width), smoothed[::-1], atol=1e-6)
     assert smoothed.dtype == np.float32
@@ -69,30 +83,42 @@ def test_smoothing_of_a_long_recording_stays_exact() -> None:
 
 
 @given(SCORES, SIXTEENTHS, SIXTEENTHS)
-def test_hysteresis_is_its_slow_twin(scores: NDArray[np.float32], threshold: float, release: float) -> None:
-    assert pairs(hysteresis(scores, threshold, release)) == twin.hysteresis(scores.tolist(), threshold, release)
+def test_hysteresis_equals_its_slow_twin(
+    scores: NDArray[np.float32], threshold: float, off_threshold: float
+) -> None:
+    assert pairs(hysteresis(scores, threshold, off_threshold)) == twin.hysteresis(
+        scores.tolist(), threshold, off_threshold
+    )
 
 
 @given(SCORES, SIXTEENTHS, SIXTEENTHS, SIXTEENTHS)
-def test_a_higher_threshold_finds_a_part_of_the_runs(scores: NDArray[np.float32], a: float, b: float, release: float) -> None:
-    assert set(pairs(hysteresis(scores, max(a, b), release))) <= set(pairs(hysteresis(scores, min(a, b), release)))
+def test_a_higher_threshold_finds_a_part_of_the_runs(
+    scores: NDArray[np.float32], a: float, b: float, off_threshold: float
+) -> None:
+    assert set(pairs(hysteresis(scores, max(a, b), off_threshold))) <= set(
+        pairs(hysteresis(scores, min(a, b), off_threshold))
+    )
 
 
 @given(SCORES, SIXTEENTHS, SIXTEENTHS, SIXTEENTHS)
-def test_a_lower_release_makes_runs_longer(scores: NDArray[np.float32], threshold: float, a: float, b: float) -> None:
+def test_a_lower_off_threshold_makes_runs_longer(
+    scores: NDArray[np.float32], threshold: float, a: float, b: float
+) -> None:
     longer = pairs(hysteresis(scores, threshold, min(a, b)))
     for first, last in pairs(hysteresis(scores, threshold, max(a, b))):
         assert any(start <= first and last <= stop for start, stop in longer)
 
 
 @given(SCORES, SIXTEENTHS, SIXTEENTHS)
-def test_hysteresis_favours_no_direction(scores: NDArray[np.float32], threshold: float, release: float) -> None:
-    there = hysteresis(scores, threshold, release)
-    back = hysteresis(scores[::-1], threshold, release)
+def test_hysteresis_is_symmetrical_in_time(
+    scores: NDArray[np.float32], threshold: float, off_threshold: float
+) -> None:
+    there = hysteresis(scores, threshold, off_threshold)
+    back = hysteresis(scores[::-1], threshold, off_threshold)
     np.testing.assert_array_equal(mirrored(back, len(scores)), there)
 
 
-def test_a_dip_above_the_release_does_not_cut_a_call() -> None:
+def test_a_dip_above_the_off_threshold_does_not_split_a_call() -> None:
     scores = np.array([0, 0.3, 0.9, 0.4, 0.8, 0.3, 0, 0.4, 0], np.float32)
     assert pairs(hysteresis(scores, 0.7, 0.3)) == [(1, 6)]
     assert pairs(hysteresis(scores, 0.7, 0.7)) == [(2, 3), (4, 5)]
@@ -107,19 +133,23 @@ def test_a_run_may_touch_both_ends() -> None:
 
 
 @given(sorted_runs(), st.integers(0, 9))
-def test_merging_is_its_slow_twin(runs: NDArray[np.int64], gap: int) -> None:
+def test_merging_equals_its_slow_twin(runs: NDArray[np.int64], gap: int) -> None:
     assert pairs(merge_gaps(runs, gap)) == twin.merge_gaps(pairs(runs), gap)
 
 
 @given(sorted_runs(), st.integers(0, 9))
-def test_merged_runs_are_further_apart_than_the_gap_and_merging_again_changes_nothing(runs: NDArray[np.int64], gap: int) -> None:
+def test_merged_runs_are_further_apart_than_the_gap_and_merging_again_changes_nothing(
+    runs: NDArray[np.int64], gap: int
+) -> None:
     merged = merge_gaps(runs, gap)
     assert all(after[0] - before[1] > gap for before, after in pairwise(pairs(merged)))
     np.testing.assert_array_equal(merge_gaps(merged, gap), merged)
 
 
 @given(sorted_runs(), st.integers(0, 12))
-def test_dropping_is_its_slow_twin_and_dropping_again_changes_nothing(runs: NDArray[np.int64], minimum: int) -> None:
+def test_dropping_equals_its_slow_twin_and_dropping_again_changes_nothing(
+    runs: NDArray[np.int64], minimum: int
+) -> None:
     kept = drop_short(runs, minimum)
     assert pairs(kept) == twin.drop_short(pairs(runs), minimum)
     np.testing.assert_array_equal(drop_short(kept, minimum), kept)
@@ -132,7 +162,9 @@ def test_dropping_is_its_slow_twin_and_dropping_again_changes_nothing(runs: NDAr
     rise=st.lists(st.integers(-8, 20).map(lambda part: part / 8), min_size=12, max_size=12),
     limits_hz=st.tuples(st.integers(0, 60), st.integers(1, 60)),
 )
-def test_an_extent_holds_the_strong_bands_and_half_the_way_to_others(rise: list[float], limits_hz: tuple[int, int]) -> None:
+def test_an_extent_holds_the_strong_bands_and_half_the_way_to_their_neighbours(
+    rise: list[float], limits_hz: tuple[int, int]
+) -> None:
     low_hz, high_hz = limits_hz[0], limits_hz[0] + limits_hz[1]
     centres_hz = np.array([10.0, 15, 20, 25, 30, 40, 50, 65, 90, 20, 30, 40])
     strong = twin.strong_bands(rise, centres_hz.tolist(), low_hz, high_hz, BAND_SHARE)
@@ -141,7 +173,9 @@ def test_an_extent_holds_the_strong_bands_and_half_the_way_to_others(rise: list[
     within = {centre for centre in centres_hz.tolist() if low < centre < high}
     if strong:
         assert low <= strong[0] <= strong[-1] <= high
-        assert within <= {centre for centre in centres_hz.tolist() if strong[0] <= centre <= strong[-1]}
+        assert within <= {
+            centre for centre in centres_hz.tolist() if strong[0] <= centre <= strong[-1]
+        }
     else:
         assert (low, high) == (low_hz, high_hz)
 
@@ -152,25 +186,35 @@ def test_the_extent_of_one_line_is_its_band() -> None:
     assert frequency_extent(rise, centres_hz, 7.0, 250.0) == (28.75, 31.25)
 
 
-# ---- the whole
+# ---- all steps together
 
 
 @st.composite
 def scored(draw: st.DrawFn) -> Scores:
-    """Scores of a short recording whose last frame may not be full; features of the frames above 0.1 are kept."""
+    """Scores of a short recording whose last frame may be incomplete.
+
+    Features of the frames above 0.1 are kept.
+    """
     columns = draw(st.lists(st.tuples(SIXTEENTHS, SIXTEENTHS), max_size=50))
     values = np.array(columns, np.float32).reshape(-1, 2)
     frames = np.flatnonzero(values.max(axis=1, initial=0.0) > 0.1)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    features = rng.uniform(-1, 2, (len(frames), FRONT_END.n_bands)).astype(np.float16)
+    features = rng.uniform(-1, 2, (len(frames), FRONT_END.n_bands)).astype(np.float32)
     missing = draw(st.integers(0, FRONT_END.hop - 1))
-    return Scores(FRONT_END.grid, values, frames, features, max(0, len(values) * FRONT_END.hop - missing))
+    return Scores(
+        FRONT_END.grid,
+        EVENT_LABELS,
+        values,
+        frames,
+        quantize(features),
+        max(0, len(values) * FRONT_END.hop - missing),
+    )
 
 
-DECISIONS = st.builds(
-    Decision,
+POST_PROCESSING = st.builds(
+    PostProcessing,
     threshold=st.integers(1, 16).map(lambda part: part / 16),
-    release=st.integers(1, 4).map(lambda part: part / 4),
+    off_threshold_ratio=st.integers(1, 4).map(lambda part: part / 4),
     smoothing_s=st.sampled_from([0.0, 0.1, 0.3, 0.5]),
     minimum_s=st.sampled_from([0.0, 0.2, 0.5]),
     merge_gap_s=st.sampled_from([0.0, 0.1, 0.4]),
@@ -179,35 +223,53 @@ DECISIONS = st.builds(
 )
 
 
-@given(scored(), st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, DECISIONS)))
-def test_detections_are_in_order_apart_inside_the_recording_and_loud_enough(scores: Scores, decisions: dict[str, Decision]) -> None:
-    found = detect(scores, FRONT_END, EVENT_LABELS, decisions)
+@given(scored(), st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, POST_PROCESSING)))
+def test_detections_are_sorted_disjoint_inside_the_recording_and_above_the_threshold(
+    scores: Scores, post_processing: dict[str, PostProcessing]
+) -> None:
+    found = detect(scores, FRONT_END, post_processing)
     assert [item.start_s for item in found] == sorted(item.start_s for item in found)
     for item in found:
-        decision = decisions[item.label]
+        processing = post_processing[item.label]
         assert 0 <= item.start_s < item.end_s <= scores.duration_s
-        assert decision.threshold <= item.score <= 1.0
-        assert decision.low_hz <= item.low_hz <= item.high_hz <= decision.high_hz
+        assert processing.threshold <= item.score <= 1.0
+        assert item.low_hz is not None
+        assert item.high_hz is not None
+        assert processing.low_hz <= item.low_hz <= item.high_hz <= processing.high_hz
     for label in EVENT_LABELS:
         for before, after in pairwise(item for item in found if item.label == label):
             assert overlap_s((before.start_s, before.end_s), (after.start_s, after.end_s)) == 0
 
 
-@given(scored(), DECISIONS)
-def test_the_whole_is_the_steps_one_after_another(scores: Scores, decision: Decision) -> None:
+@given(scored(), POST_PROCESSING)
+def test_detections_are_those_of_the_steps_one_after_another(
+    scores: Scores, processing: PostProcessing
+) -> None:
     frames = scores.grid.frames
     for column, label in enumerate(EVENT_LABELS):
-        smoothed = smooth(scores.values[:, column], frames(decision.smoothing_s)).tolist()  # rounded as the steps see it
-        runs = twin.hysteresis(smoothed, decision.threshold, float(np.float32(decision.release * decision.threshold)))
-        runs = twin.drop_short(twin.merge_gaps(runs, frames(decision.merge_gap_s)), frames(decision.minimum_s))
+        smoothed = smooth(
+            scores.values[:, column], frames(processing.smoothing_s)
+        ).tolist()  # rounded as the steps see it
+        runs = twin.hysteresis(
+            smoothed,
+            processing.threshold,
+            float(np.float32(processing.off_threshold_ratio * processing.threshold)),
+        )
+        runs = twin.drop_short(
+            twin.merge_gaps(runs, frames(processing.merge_gap_s)), frames(processing.minimum_s)
+        )
         expected = [(first / 10, max(smoothed[first:last])) for first, last in runs]
-        found = detect(scores, FRONT_END, EVENT_LABELS, dict.fromkeys(EVENT_LABELS, decision))
+        found = detect(scores, FRONT_END, dict.fromkeys(EVENT_LABELS, processing))
         assert [(item.start_s, item.score) for item in found if item.label == label] == expected
 
 
-@given(scored(), st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, DECISIONS)), st.lists(st.integers(1, 20), min_size=1))
-def test_what_is_decided_stretch_by_stretch_is_what_the_whole_gives(
-    scores: Scores, decisions: dict[str, Decision], sizes: list[int]
+@given(
+    scored(),
+    st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, POST_PROCESSING)),
+    st.lists(st.integers(1, 20), min_size=1),
+)
+def test_detections_of_a_stream_equal_those_of_the_whole(
+    scores: Scores, post_processing: dict[str, PostProcessing], sizes: list[int]
 ) -> None:
     cores, rest = [], scores
     for size in cycle(sizes):
@@ -215,50 +277,55 @@ def test_what_is_decided_stretch_by_stretch_is_what_the_whole_gives(
         cores.append(core)
         if not len(rest.values):
             break
-    cut = list(stretches(cores, EVENT_LABELS, decisions))
-    assert [found for stretch in cut for found in detect(stretch, FRONT_END, EVENT_LABELS, decisions)] == detect(
-        scores, FRONT_END, EVENT_LABELS, decisions
+    cut = list(split_at_silence(cores, post_processing))
+    assert list(detect_stream(cores, FRONT_END, post_processing)) == detect(
+        scores, FRONT_END, post_processing
     )
     assert cut[-1].duration_s == scores.duration_s
-    np.testing.assert_array_equal(np.concatenate([stretch.values for stretch in cut]), scores.values)
+    np.testing.assert_array_equal(
+        np.concatenate([segment.values for segment in cut]), scores.values
+    )
 
 
-def test_a_stretch_ends_in_each_long_silence() -> None:
-    decision = Decision(0.5, release=0.5, smoothing_s=0.0, merge_gap_s=0.2)
+def test_a_segment_ends_in_each_long_silence() -> None:
+    processing = PostProcessing(0.5, off_threshold_ratio=0.5, smoothing_s=0.0, merge_gap_s=0.2)
     whole = scores_of([0, 1, 0, 0, 1, *[0.2] * 20, 1, *[0.2] * 9])
     first, rest = whole.split(2)
     second, third = rest.split(20)
-    ends = [stretch.start + len(stretch.values) for stretch in stretches([first, second, third], ("Rumble",), {"Rumble": decision})]
+    ends = [
+        segment.start + len(segment.values)
+        for segment in split_at_silence([first, second, third], {"Rumble": processing})
+    ]
     assert ends == [17, 32, 35]
 
 
 def scores_of(values: list[float], n_samples: int | None = None) -> Scores:
-    """Scores of Rumble alone, no features kept."""
+    """Scores of Rumble only, without kept features."""
     column = np.array(values, np.float32)
     length = len(values) * FRONT_END.hop if n_samples is None else n_samples
-    none = np.zeros(0, np.int64), np.zeros((0, FRONT_END.n_bands), np.float16)
-    return Scores(FRONT_END.grid, column[:, None], *none, length)
+    none = np.zeros(0, np.int64), np.zeros((0, FRONT_END.n_bands), np.uint8)
+    return Scores(FRONT_END.grid, ("Rumble",), column[:, None], *none, length)
 
 
-def rumbles(scores: Scores, decision: Decision) -> list[Detection]:
-    return detect(scores, FRONT_END, ("Rumble",), {"Rumble": decision})
+def rumbles(scores: Scores, processing: PostProcessing) -> list[Detection]:
+    return detect(scores, FRONT_END, {"Rumble": processing})
 
 
 def test_a_call_of_three_frames_is_one_detection_with_its_times() -> None:
-    plain = Decision(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0)
+    plain = PostProcessing(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0)
     (found,) = rumbles(scores_of([0, 0, 0.375, 0.75, 0.5, 0]), plain)
     assert found == Detection("Rumble", 0.2, 0.5, 7.0, 250.0, 0.75)
 
 
 def test_a_detection_in_the_last_frame_ends_with_the_recording() -> None:
-    (found,) = rumbles(scores_of([0, 0, 0.75], n_samples=801), Decision(0.5, smoothing_s=0.0))
+    (found,) = rumbles(scores_of([0, 0, 0.75], n_samples=801), PostProcessing(0.5, smoothing_s=0.0))
     assert (found.start_s, found.end_s) == (0.2, 801 / 4000)
 
 
-def test_short_detections_are_dropped_after_gaps_are_closed() -> None:
-    decision = Decision(0.5, smoothing_s=0.0, minimum_s=0.5, merge_gap_s=0.2)
+def test_short_detections_are_dropped_after_gaps_are_merged() -> None:
+    processing = PostProcessing(0.5, smoothing_s=0.0, minimum_s=0.5, merge_gap_s=0.2)
     scores = scores_of([1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0])
-    assert [(found.start_s, found.end_s) for found in rumbles(scores, decision)] == [(0.0, 0.5)]
+    assert [(found.start_s, found.end_s) for found in rumbles(scores, processing)] == [(0.0, 0.5)]
 
 
 def test_the_band_of_a_detection_is_that_of_its_own_frames() -> None:
@@ -267,10 +334,11 @@ def test_the_band_of_a_detection_is_that_of_its_own_frames() -> None:
     elsewhere = np.where(centres_hz == 60.0, 5.0, 0.0)
     scores = Scores(
         FRONT_END.grid,
+        ("Rumble",),
         np.array([[0.2], [0.9], [0.9], [0.2]], np.float32),
         np.arange(4),
-        np.array([elsewhere, line, line, elsewhere], np.float16),
+        quantize(np.array([elsewhere, line, line, elsewhere], np.float32)),
         4 * FRONT_END.hop,
     )
-    (found,) = rumbles(scores, Decision(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0))
+    (found,) = rumbles(scores, PostProcessing(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0))
     assert (found.low_hz, found.high_hz) == pytest.approx((28.8, 31.2), abs=0.05)

@@ -1,23 +1,42 @@
-"""The door: `loxo COMMAND`. Each command parses, calls one room, and prints.
+"""The command line: `loxo COMMAND`.
 
-Exit status: 0 done, 1 nothing could be done, 2 wrong usage. An error is one line on standard error, never a traceback. Rooms are imported
-when their command runs, so that `loxo --help` answers at once.
+Each command reads its options, calls the package, and prints.
+
+Exit status:
+
+      0  done
+      1  nothing could be done
+      2  wrong usage
+      3  done, but some inputs were skipped, and `--strict` was given
+    130  interrupted (SIGINT, Ctrl-C)
+    143  terminated (SIGTERM)
+
+An error is one line on standard error, never a traceback. Modules are imported when their command
+runs, so that `loxo --help` answers at once.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from loxo.cli.calibrate import calibrate
 from loxo.cli.detect import detect
 from loxo.cli.evaluate import evaluate
+from loxo.cli.models import models
 from loxo.cli.prepare import prepare
-from loxo.cli.shared import NothingDoneError, progress_bar
+from loxo.cli.shared import NothingDoneError, SkippedError, TerminatedError
+from loxo.cli.simulate import simulate
+from loxo.cli.train import export, train
+from loxo.messages import one_line
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = ["app", "main"]
 
@@ -27,150 +46,68 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+INTERRUPTED = 130
+RESUME = "finished work is kept; run the same command again to continue"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        print(f"loxo {metadata.version('loxo')}")
+        raise typer.Exit
+
+
 app.add_typer(prepare, name="prepare")
-app.command()(detect)
-app.command()(evaluate)
+for command in (detect, evaluate, calibrate, simulate, train, export, models):
+    app.command()(command)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Find forest-elephant rumbles and gunshots in long recordings."""
 
 
 def main() -> None:
-    """Run a command; turn what users can mend into one line and an exit status."""
+    """Run a command, and turn errors into one line and an exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except TyperException as error:
         _fail(error.format_message(), 2)
     except ValueError as error:
         _fail(error, 2)
     except (OSError, NothingDoneError) as error:
         _fail(error, 1)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; what was finished stays, and the same command goes on from there", 130)
+    except SkippedError as error:
+        _fail(error, 3)
+    except TerminatedError:
+        _fail(f"terminated (SIGTERM); {RESUME}", 143)
     except Exception as error:
-        # A user gets a line and a way to tell us, never a traceback.
+        # Users get a line and a way to report it, never a traceback.
         if os.environ.get("LOXO_DEBUG"):
             raise
-        _fail(f"a fault in loxo itself: {type(error).__name__}: {error}; please report it with what LOXO_DEBUG=1 shows", 1)
+        _fail(
+            f"a fault in loxo itself: {type(error).__name__}: {error}; please report it with what "
+            "LOXO_DEBUG=1 shows",
+            1,
+        )
+    else:
+        if status == INTERRUPTED:  # Typer turns KeyboardInterrupt into this value
+            _fail(f"interrupted; {RESUME}", INTERRUPTED)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise TerminatedError
 
 
 def _fail(error: object, status: int) -> None:
-    print(f"loxo: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"loxo: {one_line(error)}", file=sys.stderr)
     raise SystemExit(status)
-
-
-@app.command()
-def simulate(
-    output: Annotated[Path, typer.Option(help="Folder to write to.")],
-    hours: Annotated[float, typer.Option(help="Length of each recording.", min=0.003)] = 0.5,
-    recordings: Annotated[int, typer.Option(help="How many recordings.", min=1)] = 1,
-    clips: Annotated[int, typer.Option(help="Write a clip set of this many 30 s scenes instead, for training.", min=0)] = 0,
-    background: Annotated[
-        list[Path] | None, typer.Option(help="Real recordings without events to set sounds into; files or folders.")
-    ] = None,
-    rate: Annotated[int, typer.Option(help="Samples a second of the recordings; clips have 4,000.", min=2000)] = 8000,
-    events_per_hour: Annotated[float, typer.Option(help="Rumbles, and gunshots, in an hour of the recordings.", min=0)] = 60,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sounds.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option(help="Processes that make recordings or clips; 0 for one a processor.", min=0)] = 0,
-) -> None:
-    """Make recordings with known events, and their Raven tables; or a clip set for training."""
-    from loxo.simulate import SceneSettings
-    from loxo.simulate.writing import load_backgrounds, write_clip_set, write_recordings
-
-    output.mkdir(parents=True, exist_ok=True)
-    jobs = jobs or os.cpu_count() or 1
-    if clips:
-        settings = SceneSettings()
-        loaded = load_backgrounds(background or [], settings.rate)
-        with progress_bar() as bar:
-            for _ in bar.track(write_clip_set(output, clips, settings, loaded, seed=seed, jobs=jobs), total=clips, description="clips"):
-                pass
-        print(f"{clips} clips with {len(loaded)} real backgrounds in {output}")
-        return
-    per_minute = events_per_hour / 60
-    loaded = load_backgrounds(background or [], rate)
-    settings = SceneSettings(
-        rate=rate, seconds=60.0, rumbles_per_minute=per_minute, gunshots_per_minute=per_minute, backgrounds=tuple(loaded.values())
-    )
-    paths = [output / f"sim{number + 1:02d}_20260101_{number % 24:02d}0000.flac" for number in range(recordings)]
-    for path, events in write_recordings(paths, settings, hours * 3600, seed=seed, jobs=jobs):
-        print(f"{path}: {hours:g} h, {len(events)} events")
-
-
-@app.command()
-def train(
-    config: Annotated[Path, typer.Option(help="Configuration file, for example configs/tcn.yaml.")],
-    change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE instead of the file's, as in epochs=3.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with a run that was interrupted.")] = False,
-    dev: Annotated[bool, typer.Option(help="A trial of some minutes.")] = False,
-) -> None:
-    """Train a model from a configuration file."""
-    try:
-        from loxo.training import read_config
-        from loxo.training import train as run
-    except ModuleNotFoundError as error:
-        raise NothingDoneError(f"training needs {error.name}; install it with: pip install 'loxo[train]'") from error
-
-    settings = read_config(config, change or [], dev=dev)
-    folder = run(settings, resume=resume, progress=sys.stdout.isatty())
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # a run on several devices starts this command once for each
-        print(folder)
-
-
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
-    output: Annotated[Path, typer.Option(help="Folder for the model.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Of the run; else its last one.")] = None,
-) -> None:
-    """Make a model folder, for `loxo detect --model`, of a checkpoint."""
-    try:
-        from loxo.training import export_run
-    except ModuleNotFoundError as error:
-        raise NothingDoneError(f"exporting needs {error.name}; install it with: pip install 'loxo[train]'") from error
-
-    print(export_run(run, output, checkpoint=checkpoint))
-
-
-@app.command()
-def calibrate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model; its spec.json is changed.")],
-    recordings: Annotated[list[Path], typer.Option(help="Recordings with events, or folders of them; may be repeated.")],
-    truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
-    false_positives_per_hour: Annotated[
-        float | None, typer.Option(help="Choose thresholds with no more of them; else those of the best F1.", min=0)
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="Label of tables that name none.")] = None,
-) -> None:
-    """Make scores mean what they say, and choose thresholds, on recordings with a truth that training has not seen."""
-    from loxo.annotations import read_annotations
-    from loxo.calibration import calibrate as run
-    from loxo.recordings import find_recordings
-
-    files = find_recordings(recordings)
-    with progress_bar() as bar:
-        task = bar.add_task("recordings", total=len(files))
-
-        def tell(path: Path, trouble: str) -> None:
-            if trouble:
-                bar.console.print(f"skipped  {path}: {trouble}", highlight=False, soft_wrap=True)
-            bar.advance(task)
-
-        marked = read_annotations([truth], label=label)
-        spec = run(model, files, marked, false_positives_per_hour=false_positives_per_hour, each=tell)
-    for name, decision in spec.decisions.items():
-        point = next(point for point in spec.operating_points[name] if point.threshold == decision.threshold)
-        shares = ", ".join(
-            f"{what} {'-' if share is None else f'{share:.2f}'}"
-            for what, share in (("precision", point.precision), ("recall", point.recall))
-        )
-        print(f"{name}: threshold {decision.threshold:g}, {shares}, {point.false_positives_per_hour:.1f} false an hour")
-
-
-@app.command()
-def models() -> None:
-    """List the packaged models."""
-    from loxo.checkpoints import load_spec, packaged_models
-
-    for name, folder in packaged_models().items():
-        spec = load_spec(folder)
-        takes = f"{spec.front_end.rate} Hz, frames of {spec.front_end.grid.frame_s:g} s"
-        thresholds = ", ".join(f"{label} {decision.threshold:g}" for label, decision in spec.decisions.items())
-        print(f"{name} {spec.version}: {takes}, thresholds {thresholds}; {folder}")

@@ -1,0 +1,79 @@
+"""`loxo calibrate`: scores and thresholds of a model, fitted on annotated recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loxo.cli.shared import ConsoleProgress
+
+if TYPE_CHECKING:
+    from loxo.model_folder import ModelSpec
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model; its spec.json is changed.")],
+    recordings: Annotated[
+        list[Path],
+        typer.Option(help="Annotated recordings, or folders of them; may be repeated."),
+    ],
+    truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
+    false_positives_per_hour: Annotated[
+        float | None,
+        typer.Option(
+            help="Choose the lowest thresholds with at most this rate of false positives; by "
+            "default those with the best F1.",
+            min=0,
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Label of table rows that have none of their own, e.g. Rumble."),
+    ] = None,
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="Read a label of the tables as another one, e.g. tir=Gunshot, or a file of such "
+            "pairs; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Turn scores into probabilities and choose thresholds, on annotated recordings.
+
+    Use recordings that the model was not trained on.
+    """
+    from loxo.annotations import read_annotations, read_label_map
+    from loxo.calibration import calibrate as run
+    from loxo.recordings import find_recordings
+
+    marked = read_annotations([truth], label=label, label_map=read_label_map(label_map or ()))
+    with ConsoleProgress() as progress:
+        spec = run(
+            model,
+            find_recordings(recordings),
+            marked,
+            false_positives_per_hour=false_positives_per_hour,
+            progress=progress,
+        )
+    for name in spec.labels:
+        print(_summary(spec, name))
+
+
+def _summary(spec: ModelSpec, label: str) -> str:
+    """The chosen threshold of a label, and what was found at it."""
+    threshold = spec.post_processing[label].threshold
+    points = spec.operating_points[label]
+    point = next(point for point in points if point.threshold == threshold)
+    return (
+        f"{label}: threshold {threshold:g}, precision {_share(point.precision)}, "
+        f"recall {_share(point.recall)}, {point.false_positives_per_hour:.1f} false per hour"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

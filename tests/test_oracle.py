@@ -1,4 +1,4 @@
-"""Curves, and their slow twin, against what sed_scores_eval says of the same pieces: `reference/oracle.py` keeps its answers."""
+"""Curves and their slow reference agree with sed_scores_eval, whose results are kept in a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from loxo.events import Event
 from loxo.metrics import Curve, curve_of_scores
-from reference import metrics as twin
+from reference import metrics as reference
 from reference import oracle
 
 ANSWERS: dict[str, Any] = json.loads(oracle.FILE.read_text(encoding="utf-8"))
@@ -19,9 +19,11 @@ Counts = dict[float, tuple[float, ...]]
 
 
 def pieces(name: str) -> list[oracle.Piece]:
-    """Those that the answers of this name are about."""
+    """The recordings that the answers of this name are about."""
     drawn = oracle.pieces(oracle.DRAWS[name])
-    assert oracle.digest(drawn) == ANSWERS["sha256"][name], "other pieces are drawn than it was asked about: write oracle.json anew"
+    assert oracle.digest(drawn) == ANSWERS["sha256"][name], (
+        "these are not the recordings of oracle.json: write it again"
+    )
     return drawn
 
 
@@ -30,7 +32,12 @@ def by_threshold(rows: oracle.Rows) -> Counts:
 
 
 def true_and_false(drawn: Curve) -> Counts:
-    falling = zip(drawn.threshold.tolist(), drawn.true.tolist(), (drawn.detections - drawn.true).tolist(), strict=True)
+    falling = zip(
+        drawn.threshold.tolist(),
+        drawn.true.tolist(),
+        (drawn.detections - drawn.true).tolist(),
+        strict=True,
+    )
     return {round(threshold, 9): (true, false) for threshold, true, false in falling}
 
 
@@ -50,27 +57,37 @@ def test_its_average_precision_goes_on_to_where_all_is_detected() -> None:
     assert ours.average_precision is not None
     draw = oracle.DRAWS["average_precision"]
     share_of_events = ours.events / (draw.count * draw.length_s)
-    assert ANSWERS["average_precision"] == pytest.approx(ours.average_precision + (1 - ours.recall[-1]) * share_of_events)
+    assert ANSWERS["average_precision"] == pytest.approx(
+        ours.average_precision + (1 - ours.recall[-1]) * share_of_events
+    )
 
 
-def test_the_slow_twin_of_seconds_is_its_segments() -> None:
+def test_the_slow_reference_of_seconds_is_its_segments() -> None:
     for (events, detections), rows in zip(pieces("minutes"), ANSWERS["minutes"], strict=True):
         found = [Event(oracle.LABEL, d.start_s, d.end_s) for d in detections]
-        slow = twin.counts_by_threshold(twin.per_second, events, found, [d.score for d in detections])
-        assert {round(score, 9): (true, all_ - true) for score, (_, _, all_, true) in slow.items()} == by_threshold(rows)
+        slow = reference.counts_by_threshold(
+            reference.per_second, events, found, [d.score for d in detections]
+        )
+        assert {
+            round(score, 9): (true, all_ - true) for score, (_, _, all_, true) in slow.items()
+        } == by_threshold(rows)
 
 
 def test_short_events_are_found_where_it_finds_them() -> None:
-    """Of an event up to 1 s any .1 s is a tenth; of longer ones it adds up what several detections share, which `overlap10` does not."""
+    """Any 0.1 s is a tenth of an event of up to 1 s.
+
+    For longer events it adds up the overlaps of several detections, which `overlap10` does not.
+    """
     assert set(map(np.sign, beyond("short_events"))) == {0}
     assert set(map(np.sign, beyond("long_events"))) == {0, 1}
 
 
 def beyond(name: str) -> list[int]:
-    """How many more events it finds at each score."""
+    """How many more events sed_scores_eval finds at each score."""
     limits, theirs = np.array(ANSWERS[name]).T
     ours = curve_of_scores(pieces(name))
-    # It lists a threshold only where its counts change: those at a score are those at its next threshold from there up.
-    places = np.searchsorted(limits, ours.threshold - 1e-8)
-    found = np.append(theirs, 0)[places].tolist()
+    # It lists a threshold only where its counts change, so the counts at a score are those at the
+    # next threshold above.
+    positions = np.searchsorted(limits, ours.threshold - 1e-8)
+    found = np.append(theirs, 0)[positions].tolist()
     return [int(a - b) for a, b in zip(found, ours.found.tolist(), strict=True)]

@@ -1,49 +1,68 @@
-"""Scores that mean what they say, and thresholds for a stated number of false alarms: a model, heard on recordings with a truth.
+"""Calibrate a model: scores as probabilities, and thresholds for a number of false positives.
 
-A network's score is not a probability: it depends on how many events its training clips held. Here the scores of each label are bent by
-two numbers, `slope` and `offset` of their log odds, so that of the detections with a score of .8 four in five are true (J. Platt,
-"Probabilistic outputs for support vector machines", 1999, with his smoothed targets). That holds for recordings with as many events, and
-as much that is like them, as those that it was measured on: where events are ten times rarer, so are the true among the detections.
+The score of a network is not a probability: it depends on how many events its training clips held.
+The log odds of each label's scores are calibrated by two numbers, `slope` and `offset`, so that of
+the detections with a score of 0.8 four in five are true (J. Platt, "Probabilistic outputs for
+support vector machines", 1999, with his smoothed targets). That holds for recordings with as many
+events, and as many similar sounds, as those used for the calibration. Where events are ten times
+rarer, so are true detections.
 
-Then the rule `overlap10` is counted at a row of thresholds, by detections that are decided anew at each, since an event's extent depends
-on its threshold. What was found stands in the specification (`operating_points`), for `loxo detect --false-positives-per-hour`.
+Then the rule `overlap10` is applied at a grid of thresholds. The detections are made again at each
+threshold, since the extent of an event depends on it. The results are stored in the specification
+(`operating_points`), for `loxo detect --false-positives-per-hour`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from os import PathLike, fspath
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from loxo.annotations import Annotations, distinct_stems
-from loxo.checkpoints import Calibration, Decision, ModelError, ModelSpec, OperatingPoint, load_spec, save_spec
-from loxo.detection import decide
+from loxo.annotations import Annotations, match_annotations
 from loxo.events import Detection, Event
-from loxo.metrics import Counts, Outcome, overlap10, score
-from loxo.recordings import open_recording
-from loxo.scoring import EDGE, Scorer, calibrated
+from loxo.messages import SILENT, Progress, one_line, pluralize
+from loxo.metrics import Counts, Matching, f1_score, overlap10, score
+from loxo.model import Model, load_model, lowest_threshold
+from loxo.model_folder import Calibration, ModelSpec, OperatingPoint, PostProcessing, save_spec
+from loxo.post_processing import binarize
+from loxo.recordings import RecordingIndex
+from loxo.scoring import EDGE, calibrated
 from loxo.timeline import FrameGrid
 
-__all__ = ["CalibrationError", "Heard", "calibrate", "fit", "hear", "operating_points", "threshold_for"]
+__all__ = [
+    "CalibrationError",
+    "RecordingScores",
+    "calibrate",
+    "collect_scores",
+    "fit",
+    "operating_points",
+]
 
-LADDER = expit(np.linspace(-6.0, 6.0, 61))
-"""Thresholds that are tried, evenly spread in log odds, from .0025 to .9975."""
-LEAST_TRUE = 10
-"""Fewer true detections, or false ones, say too little to fit two numbers to."""
+THRESHOLD_GRID = expit(np.linspace(-6.0, 6.0, 61))
+"""Thresholds that are tried, evenly spaced in log odds, from 0.0025 to 0.9975."""
+MINIMUM_CASES = 10
+"""Fewer true or false detections are not enough to fit two numbers."""
 
 
 class CalibrationError(ValueError):
-    """Recordings or a truth that a model cannot be calibrated with; one line that says why."""
+    """Recordings or a truth that a model cannot be calibrated with: one line with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """The scores `(frame, class)` of a recording, and its events."""
+class RecordingScores:
+    """The scores of a recording, and the events in it.
+
+    Args:
+        scores: `(frame, label)`.
+        grid: of the frames.
+        seconds: length of the recording.
+        events: of all labels.
+    """
 
     scores: NDArray[np.float32]
     grid: FrameGrid
@@ -52,145 +71,198 @@ class Heard:
 
 
 def calibrate(
-    folder: Path, recordings: Sequence[Path], truth: Annotations, *, false_positives_per_hour: float | None = None,
-    each: Callable[[Path, str], None] | None = None,
-) -> ModelSpec:  # fmt: skip
-    """Calibrate a model folder in its place, and choose its thresholds anew.
+    model: Model | str | PathLike[str],
+    recordings: Iterable[str | PathLike[str]],
+    truth: Annotations,
+    *,
+    false_positives_per_hour: float | None = None,
+    progress: Progress = SILENT,
+) -> ModelSpec:
+    """Calibrate a model in its folder, and choose its thresholds again.
 
     Args:
-        recordings: those that the truth does not speak of are passed over.
-        false_positives_per_hour: thresholds are the lowest with no more; None takes those of the best F1.
-        each: told of each recording that was heard, and of those that cannot be read, with the reason.
+        model: the model or its folder; its `spec.json` is changed.
+        recordings: paths or addresses; those that the truth does not name are ignored.
+        truth: the events of the recordings.
+        false_positives_per_hour: the thresholds are the lowest with no more of them; None takes the
+            thresholds with the best F1.
+        progress: receives each recording that is done, and those that cannot be read.
+
+    Returns:
+        The new specification.
 
     Raises:
-        CalibrationError: if no recording has a truth, or a label too few true or false detections.
-        ModelError: if the folder is not a model.
+        CalibrationError: if no recording can be used, a name in the truth fits several recordings,
+            or a label has too few true or false detections.
+        ModelError: if the folder does not hold a model.
+        OSError: if the folder cannot be written to.
     """
-    spec = replace(load_spec(folder), calibration={}, operating_points={})
-    heard = list(hear(folder, recordings, truth, each=each))
-    if not heard:
-        raise CalibrationError(f"none of the {len(recordings)} recordings can be read and is in the truth; tables must name them alike")
-    bent = {label: fit(heard, column, label, spec.decisions[label]) for column, label in enumerate(spec.labels)}
-    spec = replace(spec, calibration=bent)
-    heard = [replace(one, scores=calibrated(one.scores, spec)) for one in heard]
-    points = {label: operating_points(heard, column, label, spec.decisions[label]) for column, label in enumerate(spec.labels)}
-    chosen = {label: _threshold(points[label], false_positives_per_hour) for label in spec.labels}
-    decisions = {label: replace(spec.decisions[label], threshold=chosen[label]) for label in spec.labels}
-    spec = replace(spec, operating_points=points, decisions=decisions)
-    save_spec(spec, folder)
+    loaded = model if isinstance(model, Model) else load_model(model)
+    raw = loaded.uncalibrated()
+    paths = list(recordings)
+    collected = collect_scores(raw, paths, truth, progress=progress)
+    if not collected:
+        raise CalibrationError(
+            f"none of the {pluralize(len(paths), 'recording')} can be read and is in the truth; "
+            "check --recordings, and how the tables name the recordings"
+        )
+    spec = replace(raw.spec, calibration=_fit_all(collected, raw.spec))
+    collected = [replace(one, scores=calibrated(one.scores, spec)) for one in collected]
+    points = {
+        label: operating_points(collected, column, label, spec.post_processing[label])
+        for column, label in enumerate(spec.labels)
+    }
+    post_processing = {
+        label: replace(
+            spec.post_processing[label],
+            threshold=_choose_threshold(points[label], false_positives_per_hour),
+        )
+        for label in spec.labels
+    }
+    spec = replace(spec, operating_points=points, post_processing=post_processing)
+    save_spec(spec, loaded.folder)
     return spec
 
 
-def hear(folder: Path, recordings: Sequence[Path], truth: Annotations, *, each: Callable[[Path, str], None] | None = None) -> list[Heard]:
-    """The raw scores of each recording that the truth speaks of and that can be read."""
-    scorer = Scorer(folder)
-    scorer.spec = replace(scorer.spec, calibration={})
-    marked = truth.by_recording()
-    names = distinct_stems([path.as_posix() for path in recordings])
-    found = []
-    for path in recordings:
-        if names[path.as_posix()] not in marked:
-            continue
-        trouble = ""
-        try:
-            scores = scorer.score(open_recording(path).blocks(scorer.spec.front_end.rate), keep_above=1.0)
-            events = tuple(row.event for row in marked[names[path.as_posix()]])
-            found.append(Heard(scores.values, scores.grid, scores.duration_s, events))
-        except (OSError, ValueError) as error:
-            trouble = " ".join(str(error).split())
-        if each is not None:
-            each(path, trouble)
-    return found
-
-
-def fit(heard: Sequence[Heard], column: int, label: str, decision: Decision) -> Calibration:
-    """The calibration under which the detections of a label are as likely as they were.
+def collect_scores(
+    model: Model,
+    recordings: Iterable[str | PathLike[str]],
+    truth: Annotations,
+    *,
+    progress: Progress = SILENT,
+) -> list[RecordingScores]:
+    """Score each recording that the truth names and that can be read.
 
     Raises:
-        CalibrationError: if there are too few true or false ones.
+        CalibrationError: if a name in the truth fits several recordings.
     """
-    # Where thresholds are low, neighbours join: the most detections tell the most.
-    at = max(LADDER, key=lambda threshold: len(_judged(heard, column, label, replace(decision, threshold=threshold))[0]))
-    peaks, true = _judged(heard, column, label, replace(decision, threshold=at))
+    matched = match_annotations(truth, RecordingIndex([fspath(path) for path in recordings]))
+    if matched.ambiguous:
+        raise CalibrationError(str(matched.ambiguous[0]))
+    collected = []
+    for done, (path, rows) in enumerate(matched.rows.items(), start=1):
+        try:
+            scores = model.score(path)
+        except (OSError, ValueError) as error:
+            progress.message(f"skipped  {path}: {one_line(error)}")
+        else:
+            events = tuple(row.event for row in rows)
+            one = RecordingScores(scores.values, scores.grid, scores.duration_s, events)
+            collected.append(one)
+        progress.update("recordings", done, len(matched.rows))
+    return collected
+
+
+# ---- scores as probabilities
+
+
+def _fit_all(collected: Sequence[RecordingScores], spec: ModelSpec) -> dict[str, Calibration]:
+    return {
+        label: fit(collected, column, label, spec.post_processing[label])
+        for column, label in enumerate(spec.labels)
+    }
+
+
+def fit(
+    collected: Sequence[RecordingScores], column: int, label: str, processing: PostProcessing
+) -> Calibration:
+    """Fit the calibration of a label by maximum likelihood.
+
+    Args:
+        column: of the label in the scores.
+        processing: of the label; the threshold with the most detections is used instead of its
+            own.
+
+    Raises:
+        CalibrationError: if there are too few true or false detections.
+    """
+    # At low thresholds neighbouring detections merge, so the lowest does not give the most.
+    peaks, true = max(
+        (
+            _peaks_and_truth(collected, column, label, replace(processing, threshold=threshold))
+            for threshold in THRESHOLD_GRID
+        ),
+        key=lambda found: len(found[0]),
+    )
     n_true, n_false = int(true.sum()), int((~true).sum())
-    if min(n_true, n_false) < LEAST_TRUE:
+    if min(n_true, n_false) < MINIMUM_CASES:
         raise CalibrationError(
-            f"{label}: {n_true} true and {n_false} false detections in these recordings; a calibration needs {LEAST_TRUE} of each"
+            f"{label}: {n_true} true and {n_false} false detections in these recordings; a "
+            f"calibration needs {MINIMUM_CASES} of each, so give it more recordings"
         )
-    wanted = np.where(true, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
+    targets = np.where(true, (n_true + 1) / (n_true + 2), 1 / (n_false + 2))
     odds = logit(np.clip(peaks.astype(np.float64), EDGE, 1 - EDGE))
 
-    def surprise(parameters: NDArray[np.float64]) -> float:
-        bent = np.exp(parameters[0]) * odds + parameters[1]
-        return float((np.logaddexp(0.0, bent) - wanted * bent).mean())
+    def negative_log_likelihood(parameters: NDArray[np.float64]) -> float:
+        log_slope, offset = parameters
+        calibrated_odds = np.exp(log_slope) * odds + offset
+        return float((np.logaddexp(0.0, calibrated_odds) - targets * calibrated_odds).mean())
 
-    log_slope, offset = minimize(surprise, np.zeros(2), method="Nelder-Mead").x
+    log_slope, offset = minimize(negative_log_likelihood, np.zeros(2), method="Nelder-Mead").x
     return Calibration(round(float(np.exp(log_slope)), 4), round(float(offset), 4))
 
 
-def operating_points(heard: Sequence[Heard], column: int, label: str, decision: Decision) -> tuple[OperatingPoint, ...]:
-    """What is found of a label at each threshold of the ladder, thresholds descending."""
-    seconds = sum(each.seconds for each in heard)
-    points = []
-    for threshold in LADDER[::-1].round(4).tolist():
-        counts = sum((_counts(each, column, label, replace(decision, threshold=threshold)) for each in heard), Counts())
-        figures = score(counts, seconds)
-        per_hour = figures.false_positives_per_hour or 0.0
-        points.append(OperatingPoint(threshold, _rounded(figures.recall), _rounded(figures.precision), round(per_hour, 3)))
-    return tuple(points)
-
-
-def threshold_for(spec: ModelSpec, false_positives_per_hour: float) -> Mapping[str, float]:
-    """The lowest threshold of each label with no more false detections an hour.
-
-    Raises:
-        ModelError: if the model was never calibrated.
-    """
-    if not spec.operating_points:
-        raise ModelError(f"{spec.name}: not calibrated, so nobody knows its false positives; use --threshold, or `loxo calibrate` first")
-    return {label: _threshold(points, false_positives_per_hour) for label, points in spec.operating_points.items()}
-
-
-def _threshold(points: Sequence[OperatingPoint], false_positives_per_hour: float | None) -> float:
-    if false_positives_per_hour is None:
-        return max(points, key=_f1).threshold
-    lowest = points[0].threshold
-    for point in points:
-        if point.false_positives_per_hour > false_positives_per_hour:
-            break
-        lowest = point.threshold
-    return lowest
-
-
-def _f1(point: OperatingPoint) -> float:
-    if not (point.recall and point.precision):
-        return 0.0
-    return 2 * point.recall * point.precision / (point.recall + point.precision)
-
-
-def _judged(heard: Sequence[Heard], column: int, label: str, decision: Decision) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Peak of each detection `(detection,)`, and whether it is true; those that met an event in doubt only are left out."""
+def _peaks_and_truth(
+    collected: Sequence[RecordingScores], column: int, label: str, processing: PostProcessing
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Score of each detection `(detection,)`, and whether it is true, without ignored ones."""
     peaks, true = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
-    for each in heard:
-        found, outcome = _outcome(each, column, label, decision)
-        certain = sorted([*outcome.true, *outcome.false])
-        peaks.append(found[certain])
-        true.append(np.isin(certain, outcome.true))
+    for each in collected:
+        found, matching = _match(each, column, label, processing)
+        peaks.append(found[~matching.ignored])
+        true.append(matching.true[~matching.ignored])
     return np.concatenate(peaks), np.concatenate(true)
 
 
-def _counts(heard: Heard, column: int, label: str, decision: Decision) -> Counts:
-    return _outcome(heard, column, label, decision)[1].counts
-
-
-def _outcome(heard: Heard, column: int, label: str, decision: Decision) -> tuple[NDArray[np.float32], Outcome]:
-    """Peaks of the detections in a recording, and what `overlap10` makes of them."""
-    runs, peaks = decide(heard.scores[:, column], heard.grid, decision)
+def _match(
+    recording: RecordingScores, column: int, label: str, processing: PostProcessing
+) -> tuple[NDArray[np.float32], Matching]:
+    """Scores of the detections in a recording, and how `overlap10` matches them."""
+    runs, peaks = binarize(recording.scores[:, column], recording.grid, processing)
+    start_s = recording.grid.start_s
     found = [
-        Detection(label, heard.grid.start_s(first), min(heard.grid.start_s(last), heard.seconds), 0.0, 0.0, peak)
+        Detection(label, start_s(first), min(start_s(last), recording.seconds), 0.0, 0.0, peak)
         for (first, last), peak in zip(runs.tolist(), peaks.tolist(), strict=True)
     ]
-    return peaks, overlap10([event for event in heard.events if event.label == label], found)
+    events = [event for event in recording.events if event.label == label]
+    return peaks, overlap10(events, found)
+
+
+# ---- thresholds
+
+
+def operating_points(
+    collected: Sequence[RecordingScores], column: int, label: str, processing: PostProcessing
+) -> tuple[OperatingPoint, ...]:
+    """Count what is found of a label at each threshold of the grid, thresholds descending.
+
+    Args:
+        column: of the label in the scores.
+        processing: of the label; each threshold replaces its own.
+    """
+    seconds = sum(recording.seconds for recording in collected)
+    points = []
+    for threshold in THRESHOLD_GRID[::-1].round(4).tolist():
+        chosen = replace(processing, threshold=threshold)
+        matchings = (_match(recording, column, label, chosen)[1] for recording in collected)
+        results = score(sum((matching.counts for matching in matchings), Counts()), seconds)
+        points.append(
+            OperatingPoint(
+                threshold,
+                _rounded(results.recall),
+                _rounded(results.precision),
+                round(results.false_positives_per_hour or 0.0, 3),
+            )
+        )
+    return tuple(points)
+
+
+def _choose_threshold(
+    points: Sequence[OperatingPoint], false_positives_per_hour: float | None
+) -> float:
+    if false_positives_per_hour is not None:
+        return lowest_threshold(points, false_positives_per_hour)
+    return max(points, key=lambda point: f1_score(point.precision, point.recall) or 0.0).threshold
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,6 +1,7 @@
-"""The rules of `loxo.metrics` as they are worded: every event against every detection, every pairing tried. Slow, and easy to check by eye.
+"""A slow reference for the rules of `loxo.metrics`, easy to check by eye.
 
-Returns are `(found, missed, true, false, left_out)`, sets of indices (of seconds under `per_second`).
+Every event is compared with every detection, and every pairing is tried. A rule returns `Cases`:
+`(found, missed, true, false, ignored)`, sets of positions (of seconds under `per_second`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from loxo.events import Event, overlap_s
 __all__ = [
     "Cases",
     "Pairing",
+    "Rule",
     "average_precision",
     "best_pairing",
     "cases",
@@ -27,7 +29,8 @@ __all__ = [
 
 Cases = tuple[set[int], set[int], set[int], set[int], set[int]]
 Pairing = tuple[tuple[int, int], ...]
-GRACE_S = 1e-6
+Rule = Callable[[Sequence[Event], Sequence[Event]], Cases]
+TOLERANCE_S = 1e-6
 
 
 def shared(event: Event, detection: Event) -> float:
@@ -35,58 +38,94 @@ def shared(event: Event, detection: Event) -> float:
 
 
 def finds(event: Event, detection: Event) -> bool:
-    return shared(event, detection) > 0 and shared(event, detection) >= event.duration_s / 10 - GRACE_S
+    return (
+        shared(event, detection) > 0
+        and shared(event, detection) >= event.duration_s / 10 - TOLERANCE_S
+    )
 
 
 def meets(event: Event, detection: Event) -> bool:
-    inside = event.start_s - GRACE_S <= detection.start_s and detection.end_s <= event.end_s + GRACE_S
+    inside = (
+        event.start_s - TOLERANCE_S <= detection.start_s
+        and detection.end_s <= event.end_s + TOLERANCE_S
+    )
     return finds(event, detection) or (inside and shared(event, detection) > 0)
 
 
 def overlap10(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
-    found = {e for e, event in enumerate(events) if not event.marginal and any(finds(event, d) for d in detections)}
-    true = {d for d, detection in enumerate(detections) if any(meets(e, detection) for e in events if not e.marginal)}
+    found = {
+        e
+        for e, event in enumerate(events)
+        if not event.marginal and any(finds(event, d) for d in detections)
+    }
+    true = {
+        d
+        for d, detection in enumerate(detections)
+        if any(meets(e, detection) for e in events if not e.marginal)
+    }
     return cases(events, detections, found, true)
 
 
 def best_pairing(events: Sequence[Event], detections: Sequence[Event]) -> Pairing:
-    """The pairing with the most pairs and, among those, the most shared time (to the microsecond)."""
-    return max(pairings(events, detections), key=lambda pairing: (len(pairing), round(shared_s(events, detections, pairing), 6)))
+    """The pairing with the most pairs and, among those, the most shared time (to 1 us)."""
+    return max(
+        pairings(events, detections),
+        key=lambda pairing: (len(pairing), round(shared_s(events, detections, pairing), 6)),
+    )
 
 
 def shared_s(events: Sequence[Event], detections: Sequence[Event], pairing: Pairing) -> float:
     return math.fsum(shared(events[e], detections[d]) for e, d in pairing)
 
 
-def pairings(events: Sequence[Event], detections: Sequence[Event], e: int = 0, taken: Pairing = ()) -> Iterator[Pairing]:
+def pairings(
+    events: Sequence[Event], detections: Sequence[Event], e: int = 0, taken: Pairing = ()
+) -> Iterator[Pairing]:
     if e == len(events):
         yield taken
         return
     yield from pairings(events, detections, e + 1, taken)
     for d, detection in enumerate(detections):
-        if not events[e].marginal and finds(events[e], detection) and d not in {other for _, other in taken}:
+        if (
+            not events[e].marginal
+            and finds(events[e], detection)
+            and d not in {other for _, other in taken}
+        ):
             yield from pairings(events, detections, e + 1, (*taken, (e, d)))
 
 
-def cases(events: Sequence[Event], detections: Sequence[Event], found: set[int], true: set[int]) -> Cases:
+def cases(
+    events: Sequence[Event], detections: Sequence[Event], found: set[int], true: set[int]
+) -> Cases:
     missed = {e for e, event in enumerate(events) if not event.marginal} - found
-    left_out = {d for d, detection in enumerate(detections) if {e.marginal for e in events if meets(e, detection)} == {True}}
-    return found, missed, true, set(range(len(detections))) - true - left_out, left_out
+    ignored = {
+        d
+        for d, detection in enumerate(detections)
+        if {e.marginal for e in events if meets(e, detection)} == {True}
+    }
+    return found, missed, true, set(range(len(detections))) - true - ignored, ignored
 
 
 def per_second(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
     last = math.ceil(max((item.end_s for item in (*events, *detections)), default=0))
-    found, missed, false, left_out = set[int](), set[int](), set[int](), set[int]()
+    found, missed, false, ignored = set[int](), set[int](), set[int](), set[int]()
     for second in range(last):
         certain, marginal, detected = (
-            any(overlap_s((second, second + 1), (item.start_s, item.end_s)) > GRACE_S for item in items)
-            for items in ([e for e in events if not e.marginal], [e for e in events if e.marginal], detections)
+            any(
+                overlap_s((second, second + 1), (item.start_s, item.end_s)) > TOLERANCE_S
+                for item in items
+            )
+            for items in (
+                [e for e in events if not e.marginal],
+                [e for e in events if e.marginal],
+                detections,
+            )
         )
         if certain:
             (found if detected else missed).add(second)
         elif detected:
-            (left_out if marginal else false).add(second)
-    return found, missed, found, false, left_out
+            (ignored if marginal else false).add(second)
+    return found, missed, found, false, ignored
 
 
 def one_to_one(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
@@ -95,22 +134,30 @@ def one_to_one(events: Sequence[Event], detections: Sequence[Event]) -> Cases:
 
 
 def counts_by_threshold(
-    rule: Callable[[Sequence[Event], Sequence[Event]], Cases], events: Sequence[Event], detections: Sequence[Event], scores: Sequence[float]
+    rule: Rule,
+    events: Sequence[Event],
+    detections: Sequence[Event],
+    scores: Sequence[float],
 ) -> dict[float, tuple[int, int, int, int]]:
-    """Events, found, detections and true, of what the rule says of the detections that are left at each score.
+    """Apply the rule to the detections that score at least each of the scores.
 
-    Thresholds at which no detection counts, all being left out, are not there.
+    Returns:
+        Events, found, detections and true, by threshold.
     """
     counts = {}
     for threshold in sorted(set(scores), reverse=True):
-        left = [detection for detection, score in zip(detections, scores, strict=True) if score >= threshold]
+        left = [
+            detection
+            for detection, score in zip(detections, scores, strict=True)
+            if score >= threshold
+        ]
         found, missed, true, false, _ = rule(events, left)
         counts[threshold] = len(found) + len(missed), len(found), len(true) + len(false), len(true)
     return counts
 
 
 def average_precision(counts: Mapping[float, tuple[int, int, int, int]]) -> float:
-    """Recall gained at each threshold, times the precision there."""
+    """Sum the recall gained at each threshold times the precision there."""
     area = reached = 0.0
     for threshold in sorted(counts, reverse=True):
         events, found, detections, true = counts[threshold]

@@ -1,11 +1,13 @@
-"""What sed_scores_eval (J. Ebbers, R. Haeb-Umbach, R. Serizel, ICASSP 2022) says of drawn pieces, kept in `oracle.json`.
+"""Results of sed_scores_eval for random recordings, kept in `oracle.json`.
 
-It is built from source and brings librosa and numba, so the locks leave it out. To write the file anew, in an environment of its own:
+sed_scores_eval: J. Ebbers, R. Haeb-Umbach, R. Serizel, ICASSP 2022. It is built from source and
+needs librosa and numba, so the locks leave it out. To write the file again, in an environment of
+its own:
 
     pip install -r requirements.txt sed_scores_eval 'pandas<3'
     PYTHONPATH=src:tests python -m reference.oracle
 
-Detections do not touch each other here, since to it a sound is a run of frames.
+Detections do not touch each other here, since a sound is a run of frames in sed_scores_eval.
 """
 
 from __future__ import annotations
@@ -29,12 +31,12 @@ LABEL = "Rumble"
 
 Piece = tuple[list[Event], list[Detection]]
 Rows = list[list[float]]
-"""A threshold and the counts there, by rising threshold."""
+"""A threshold and the counts there, thresholds ascending."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Pieces of `length_s` with events of up to `longest` tenths of a second."""
+    """Recordings of `length_s` with events of up to `longest` tenths of a second."""
 
     seed: int
     count: int
@@ -66,19 +68,34 @@ def answers() -> dict[str, Any]:
 
 
 def pieces(draw: Draw) -> list[Piece]:
-    """Events, and detections up to 5 s, in every third piece with scores that are equal."""
+    """Draw events, and detections of up to 5 s; every third recording has equal scores."""
     rng = np.random.default_rng(draw.seed)
     drawn = []
     for number in range(draw.count):
-        events = [Event(LABEL, *span) for span in layout(rng, draw.length_s // 8, draw.longest, draw.length_s)]
+        events = [
+            Event(LABEL, *span)
+            for span in layout(rng, draw.length_s // 8, draw.longest, draw.length_s)
+        ]
         spans = layout(rng, draw.length_s // 5, 50, draw.length_s)
-        scores = np.round((rng.permutation(1000)[: len(spans)] + 1) / 1001, 2 if number % 3 == 0 else 9).clip(0.01)
-        drawn.append((events, [Detection(LABEL, *span, 0, 1, score) for span, score in zip(spans, scores.tolist(), strict=True)]))
+        scores = np.round(
+            (rng.permutation(1000)[: len(spans)] + 1) / 1001, 2 if number % 3 == 0 else 9
+        ).clip(0.01)
+        drawn.append(
+            (
+                events,
+                [
+                    Detection(LABEL, *span, 0, 1, score)
+                    for span, score in zip(spans, scores.tolist(), strict=True)
+                ],
+            )
+        )
     return drawn
 
 
-def layout(rng: np.random.Generator, most: int, longest: int, length_s: int) -> list[tuple[float, float]]:
-    """Sounds of .2 s to `longest` tenths of a second, apart from each other."""
+def layout(
+    rng: np.random.Generator, most: int, longest: int, length_s: int
+) -> list[tuple[float, float]]:
+    """Draw sounds of 0.2 s to `longest` tenths of a second that do not touch each other."""
     sounds: list[tuple[float, float]] = []
     at = int(rng.integers(1, 40))
     while at < 10 * (length_s - 1) - longest and len(sounds) < most:
@@ -89,37 +106,54 @@ def layout(rng: np.random.Generator, most: int, longest: int, length_s: int) -> 
 
 
 def digest(drawn: list[Piece]) -> str:
-    """SHA-256 of all times and scores: NumPy may change what a seed draws, and answers are those to other pieces then."""
-    plain = [([(e.start_s, e.end_s) for e in events], [(d.start_s, d.end_s, d.score) for d in detections]) for events, detections in drawn]
-    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+    """SHA-256 of all times and scores.
+
+    NumPy may change what a seed draws, and then the kept results belong to other recordings.
+    """
+    values = [
+        (
+            [(e.start_s, e.end_s) for e in events],
+            [(d.start_s, d.end_s, d.score) for d in detections],
+        )
+        for events, detections in drawn
+    ]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def true_and_false(drawn: list[Piece], length_s: int) -> Rows:
-    """Seconds that are rightly and wrongly detected."""
+    """Count the true and false seconds."""
     from sed_scores_eval import segment_based
 
-    result = segment_based.precision_recall_curve(*as_it_takes_them(drawn, length_s), segment_length=1.0)
+    result = segment_based.precision_recall_curve(
+        *as_it_takes_them(drawn, length_s), segment_length=1.0
+    )
     return at_scores(result[LABEL], ("tps", "fps"))
 
 
 def found(drawn: list[Piece], length_s: int) -> Rows:
-    """Events of which detections share a tenth."""
+    """Count the events of which detections share a tenth."""
     from sed_scores_eval import intersection_based
 
     scores, truth, _ = as_it_takes_them(drawn, length_s)
-    result = intersection_based.precision_recall_curve(scores, truth, dtc_threshold=1e-9, gtc_threshold=0.1)
+    result = intersection_based.precision_recall_curve(
+        scores, truth, dtc_threshold=1e-9, gtc_threshold=0.1
+    )
     return at_scores(result[LABEL], ("tps",))
 
 
 def average_precision(drawn: list[Piece], length_s: int) -> float:
     from sed_scores_eval import segment_based
 
-    average, _ = segment_based.average_precision(*as_it_takes_them(drawn, length_s), segment_length=1.0)
+    average, _ = segment_based.average_precision(
+        *as_it_takes_them(drawn, length_s), segment_length=1.0
+    )
     return round(float(average[LABEL]), 12)  # the last digits are the machine's
 
 
-def as_it_takes_them(drawn: list[Piece], length_s: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
-    """Scores by time, events and lengths; the score is 0 between detections."""
+def as_it_takes_them(
+    drawn: list[Piece], length_s: int
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
+    """Scores over time, events and lengths; the score is 0 between detections."""
     from sed_scores_eval.base_modules.scores import create_score_dataframe
 
     scores, truth = {}, {}
@@ -133,18 +167,26 @@ def as_it_takes_them(drawn: list[Piece], length_s: int) -> tuple[dict[str, Any],
 
 
 def at_scores(result: tuple[Any, Any, Any, Any], names: tuple[str, ...]) -> Rows:
-    """Its counts at each threshold that is a detection's score."""
+    """Counts at each threshold that is the score of a detection."""
     _, _, thresholds, counts = result
-    table = np.stack([np.broadcast_to(counts[name], np.shape(thresholds)) for name in names], axis=-1)
+    table = np.stack(
+        [np.broadcast_to(counts[name], np.shape(thresholds)) for name in names], axis=-1
+    )
     known = np.isfinite(thresholds) & (thresholds > 0)
-    rows = {round(threshold, 9): map(int, row) for threshold, row in zip(thresholds[known].tolist(), table[known], strict=True)}
+    rows = {
+        round(threshold, 9): map(int, row)
+        for threshold, row in zip(thresholds[known].tolist(), table[known], strict=True)
+    }
     return [[threshold, *row] for threshold, row in sorted(rows.items())]
 
 
 def write() -> None:
-    """A line for each row, so that a difference shows where it is."""
+    """Write `oracle.json` with a line for each row, so that a diff shows what has changed."""
     lines = json.dumps(answers(), indent=0, sort_keys=True)
-    FILE.write_text(re.sub(r"\[[\d\s.,e-]+\]", lambda row: re.sub(r"\s", "", row[0]), lines) + "\n", encoding="utf-8")
+    FILE.write_text(
+        re.sub(r"\[[\d\s.,e-]+\]", lambda row: re.sub(r"\s", "", row[0]), lines) + "\n",
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":

@@ -1,38 +1,55 @@
-"""The rules of `metrics.py` over recordings: which of them count, over how many hours, and what is told of the rest.
+"""The rules of `metrics/` over recordings: which recordings count, and over how many hours.
 
-An honest figure needs to know what was searched by both sides, and absence of a row says nothing about that.
+An honest evaluation must know what both sides searched. A missing row does not tell: it may mean
+that there was nothing, or that nobody looked.
 
 Searched by people
-    A recording is, if a table has a row for it, a row that says "searched, nothing there" (`DUMMY_NoEles`), or if a table of its own
-    has a header only. Any other recording that the detector was run on is **refused**: left out of every count, and named. Taking it
-    for empty would turn what nobody listened to into false detections.
+    A recording counts as searched if a table has a row for it, a row that says "searched, nothing
+    there" (`DUMMY_NoEles`), or if it has a table of its own with a header only. Any other recording
+    that the detector was run on is **unannotated**: it is named and not counted. Taking it for
+    empty would turn everything that nobody listened to into false detections.
 Searched by the detector
-    1. A folder of `loxo detect`: those that its `run.json` lists, with their lengths. Damaged recordings that were skipped are not there.
-    2. A folder of `<recording>.selections.txt` tables without `run.json`: those that have a table, rows or none.
-    3. Anything else, such as one table of many recordings: nobody can know, so every recording of the truth is taken as searched.
-    Recordings of the truth that were not searched by the detector (in the first two cases) are left out as well, and named: events in
-    them are no misses, since nobody looked.
+    1. A folder of `loxo detect`: the recordings that its `run.json` lists, with their lengths.
+       Damaged recordings that were skipped are not among them.
+    2. A folder of `<recording>.selections.txt` tables without `run.json`: those that have a table,
+       with rows or without.
+    3. Detections in Python, by recording: those that are given.
+    4. Anything else, such as one table of many recordings: nothing says so, and every recording of
+       the truth counts as searched.
+    Recordings of the truth that were not searched by the detector (cases 1 to 3) are named and not
+    counted: events in them are not missed, since the detector did not search there.
 
-Recordings meet under the key that `loxo.annotations` gives them: the base name without its audio extension.
-Only the labels of `EVENT_LABELS` are scored; other rows (roars, aircraft) are counted and reported, and are neither true nor false.
+Both sides meet by the identity of a recording (`loxo.recordings.names`): file name and folders
+agree as far as both sides give them, so that `siteA/20210722_005941.WAV` is not
+`siteB/20210722_005941.WAV`. A name that fits two recordings is an error. Results name recordings by
+their paths below the folder that they share.
 
-Figures are given over all recordings, and by groups (`groups.py`): by site and hour of day, as the file's name says them, and recall by
-the loudness over the noise (SNR) of events whose notes hold `snr_db=...`, as those of `loxo simulate`.
+The labels are those of the model where `run.json` has them, else `EVENT_LABELS`, or what the caller
+asks for. Rows with other labels (roars, aircraft) are counted and reported; they are neither true
+nor false.
 
-    counting.py    which recordings count, and what the rules make of each
-    groups.py      figures by site, hour of day and SNR, with bootstrap intervals over recordings
-    comparing.py   two sets of detections, on the same truth
-    reading.py     tables and the folders of `loxo detect`
-    results.py     JSON, tables for a terminal, and words
+Results are given over all recordings and by groups (`groups.py`): by site, by hour of day, and
+recall by SNR for events whose SNR is known, as in the tables of `loxo simulate`.
+
+    counting.py      which recordings count, and how each rule matches what is in them
+    run_folder.py    the folders of `loxo detect`
+    reading.py       tables, runs and Python values -> an evaluation
+    groups.py        metrics by site, hour of day and SNR, with intervals over recordings
+    comparing.py     two sets of detections, by the same truth
+    json_results.py  all results as JSON
+    tables.py        results as tables for a terminal
+    notices.py       what a reader of the results must know
 """
 
 from __future__ import annotations
 
 from loxo.evaluation.comparing import Comparison, compare
-from loxo.evaluation.counting import Evaluation, EvaluationError, Judged, evaluate
-from loxo.evaluation.groups import EVENT_RULES, Group, by_hour, by_site, by_snr, snr_db, whole
-from loxo.evaluation.reading import evaluate_paths, recording_paths
-from loxo.evaluation.results import comparison_table, curve_table, notices, summary_table, to_json, write_json
+from loxo.evaluation.counting import Evaluation, EvaluationError, LabelResult
+from loxo.evaluation.groups import EVENT_RULES, Group, by_hour, by_site, by_snr, whole
+from loxo.evaluation.json_results import to_json, write_json
+from loxo.evaluation.notices import notices
+from loxo.evaluation.reading import evaluate, recording_paths
+from loxo.evaluation.tables import comparison_table, curve_table, summary_table
 
 __all__ = [
     "EVENT_RULES",
@@ -40,7 +57,7 @@ __all__ = [
     "Evaluation",
     "EvaluationError",
     "Group",
-    "Judged",
+    "LabelResult",
     "by_hour",
     "by_site",
     "by_snr",
@@ -48,10 +65,8 @@ __all__ = [
     "comparison_table",
     "curve_table",
     "evaluate",
-    "evaluate_paths",
     "notices",
     "recording_paths",
-    "snr_db",
     "summary_table",
     "to_json",
     "whole",

@@ -1,173 +1,254 @@
-"""Which recordings count, and what the rules make of each."""
+"""Which recordings count, and how each rule matches the events and detections in them."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from loxo.annotations import Annotation, Annotations
+from loxo.annotations import Annotation
 from loxo.events import EVENT_LABELS
-from loxo.metrics import RANKINGS, RULES, Counts, Curve, Outcome, Ranked, Reliability, Score, curve, reliability, score
+from loxo.messages import pluralize
+from loxo.metrics import (
+    RULES,
+    Counts,
+    Curve,
+    Matching,
+    Reliability,
+    Score,
+    curve,
+    reliability,
+    score,
+)
 
-__all__ = ["Evaluation", "EvaluationError", "Judged", "evaluate", "listed", "number_of", "score_of"]
+__all__ = [
+    "Evaluation",
+    "EvaluationError",
+    "LabelResult",
+    "count",
+    "list_recordings",
+    "score_counts",
+]
 
-_NAMED = 10
+Rows = Mapping[str, Sequence[Annotation]]
+"""Annotations by recording; a recording without any was searched and is empty."""
+
+_MOST_NAMES = 10
 
 
 class EvaluationError(ValueError):
-    """Tables or lengths that cannot be evaluated; one line that says why."""
+    """Tables or lengths that cannot be evaluated: one line with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One label in one recording: both sides, in the order that the numbers of the outcomes refer to.
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelResult:
+    """One label in one recording: its events, its detections, and how they match.
 
     Args:
-        outcomes: by the name of the rule.
-        ranked: the same at all thresholds; None where a detection has no score.
+        truth, detections: in the order that the positions in the matchings refer to.
+        matchings: by the name of the rule.
     """
 
     truth: tuple[Annotation, ...]
     detections: tuple[Annotation, ...]
-    outcomes: Mapping[str, Outcome]
-    ranked: Mapping[str, Ranked] | None
+    matchings: Mapping[str, Matching]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was counted, per recording and label, and what was not.
+    """Detections compared with a truth, by recording and label; `str` gives the summary table.
+
+    Recordings are known by their paths below the folder that they share, such as
+    `siteA/20210722_005941.WAV`.
 
     Args:
-        recordings: those that count: recording -> label -> what the rules made of it.
+        labels: those that are evaluated, in the order of all results.
+        recordings: those that count: recording -> label -> result.
         seconds: length of each recording, where it is known.
         audio_seconds: length of all that count together; None if it is unknown.
-        refused: recordings of the detections that no table of the truth speaks of.
+        unannotated: recordings that were searched by the detector and are in no table of the truth.
         not_detected_on: recordings of the truth that the detector was not run on.
-        other_labels: rows in counted recordings that carry other labels, by side and label.
+        other_labels: number of rows with other labels in the recordings that count, by side
+            (`truth`, `detections`) and label.
+        sites: site of each recording, where it is known.
     """
 
-    recordings: Mapping[str, Mapping[str, Judged]]
+    labels: tuple[str, ...]
+    recordings: Mapping[str, Mapping[str, LabelResult]]
     seconds: Mapping[str, float]
     audio_seconds: float | None
-    refused: tuple[str, ...]
+    unannotated: tuple[str, ...]
     not_detected_on: tuple[str, ...]
     other_labels: Mapping[str, Mapping[str, int]]
+    sites: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        from loxo.evaluation.tables import plain_text, summary_table
+
+        return plain_text(summary_table(self))
 
     def counts(self, label: str, rule: str, recordings: Iterable[str] | None = None) -> Counts:
-        """Summed counts of some recordings, or of all."""
+        """Sum the counts of some recordings, or of all."""
         chosen = self.recordings if recordings is None else recordings
-        return sum((self.recordings[name][label].outcomes[rule].counts for name in chosen), Counts())
+        counts = (self.recordings[name][label].matchings[rule].counts for name in chosen)
+        return sum(counts, Counts())
 
     def score(self, label: str, rule: str) -> Score:
-        """Figures of a label under a rule, over all recordings that count."""
-        return score_of(self.counts(label, rule), rule, self.audio_seconds)
+        """Score of a label under a rule, over all recordings that count."""
+        return score_counts(self.counts(label, rule), rule, self.audio_seconds)
 
     def score_by_recording(self, label: str, rule: str) -> dict[str, Score]:
-        """The same for each recording."""
-        return {name: score_of(self.counts(label, rule, [name]), rule, self.seconds.get(name)) for name in self.recordings}
+        """Score of each recording."""
+        return {
+            name: score_counts(self.counts(label, rule, [name]), rule, self.seconds.get(name))
+            for name in self.recordings
+        }
 
-    def ranked(self, label: str, rule: str) -> list[Ranked] | None:
-        """At which scores cases come about in each recording; None where a detection has no score."""
-        ranked = [judged[label].ranked for judged in self.recordings.values()]
-        return None if None in ranked else [each[rule] for each in ranked if each is not None]
+    def matchings(self, label: str, rule: str) -> list[Matching]:
+        """The matching of each recording, in the order of the recordings."""
+        return [results[label].matchings[rule] for results in self.recordings.values()]
 
     def reliability(self, label: str) -> Reliability | None:
-        """Whether scores are the share that is true, by `overlap10`; None where a detection has none, or one outside 0 to 1."""
-        ranked = self.ranked(label, "overlap10")
-        scores, true = Ranked.joined(ranked or ()).outcomes
-        return None if ranked is None or ((scores < 0) | (scores > 1)).any() else reliability(scores, true)
+        """Compare scores with the share that is true, by `overlap10`.
+
+        None where a detection has no score, or one outside 0 to 1.
+        """
+        whole = Matching.concatenate(self.matchings(label, "overlap10"))
+        scores = whole.scores[~whole.ignored]
+        if not whole.scored or ((scores < 0) | (scores > 1)).any():
+            return None
+        return reliability(scores, whole.true[~whole.ignored])
 
     def curve(self, label: str, rule: str) -> Curve | None:
         """Counts at every threshold over all recordings; None where a detection has no score."""
-        ranked = self.ranked(label, rule)
-        return None if ranked is None else curve(ranked, self.audio_seconds / 3600 if self.audio_seconds else None)
+        return self._curves[label, rule]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[str, str], Curve | None]:
+        """All curves, computed once: JSON, tables and figures ask for the same ones."""
+        return {(label, rule): self._curve(label, rule) for label in self.labels for rule in RULES}
+
+    def _curve(self, label: str, rule: str) -> Curve | None:
+        matchings = self.matchings(label, rule)
+        if not all(matching.scored for matching in matchings):
+            return None
+        return curve(matchings, self.audio_seconds / 3600 if self.audio_seconds else None)
 
 
-def evaluate(
-    truth: Annotations,
-    detections: Annotations,
+def count(
+    truth: Rows,
+    detections: Rows,
     seconds: Mapping[str, float] | float | None = None,
     *,
     searched: Collection[str] | None = None,
+    labels: Sequence[str] = EVENT_LABELS,
+    sites: Mapping[str, str] | None = None,
 ) -> Evaluation:
-    """Judge detections by what people marked.
+    """Match detections with the truth in each recording that both sides searched.
+
+    Recordings are the same on both sides if their keys are equal.
 
     Args:
-        seconds: length of each recording by its key, or of all that count together; None if neither is known.
-        searched: keys of the recordings that the detector was run on; None if that is not known: then all of the truth count.
+        seconds: length of each recording, or of all that count together; None if neither is known.
+        searched: recordings that the detector was run on, those of `detections` among them; None if
+            that is not known: then all of the truth count.
+        labels: those to evaluate.
+        sites: site of each recording, where it is known.
 
     Raises:
-        EvaluationError: if a length is not positive or no recording is left that both sides searched.
+        EvaluationError: if a length is not positive, or no recording was searched by both sides.
     """
-    run = truth.recordings | detections.recordings if searched is None else detections.recordings.union(searched)
-    counted = sorted(truth.recordings & run)
+    run = set(truth if searched is None else searched) | set(detections)
+    counted = sorted(run.intersection(truth))
     if not counted:
         raise EvaluationError(_nothing_in_common(truth, run))
-    marked, found = truth.by_recording(), detections.by_recording()
-    known = {name: seconds[name] for name in counted if name in seconds} if isinstance(seconds, Mapping) else {}
+    known = _lengths(counted, seconds)
     return Evaluation(
-        recordings={name: _judge(marked[name], found.get(name, ())) for name in counted},
-        seconds=known,
-        audio_seconds=_total_s(counted, known) if seconds is None or isinstance(seconds, Mapping) else _checked_s(seconds),
-        refused=tuple(sorted(run - truth.recordings)),
-        not_detected_on=tuple(sorted(truth.recordings - run)),
-        other_labels={
-            "truth": _other_labels(marked[name] for name in counted),
-            "detections": _other_labels(found.get(name, ()) for name in counted),
+        labels=tuple(labels),
+        recordings={
+            name: _match_labels(truth[name], detections.get(name, ()), labels) for name in counted
         },
+        seconds=known,
+        audio_seconds=_total_s(counted, known, seconds),
+        unannotated=tuple(sorted(run.difference(truth))),
+        not_detected_on=tuple(sorted(set(truth) - run)),
+        other_labels={
+            "truth": _other_labels(counted, truth, labels),
+            "detections": _other_labels(counted, detections, labels),
+        },
+        sites={name: site for name, site in (sites or {}).items() if name in counted},
     )
 
 
-def _judge(truth: tuple[Annotation, ...], detections: tuple[Annotation, ...]) -> dict[str, Judged]:
+def _match_labels(
+    truth: Sequence[Annotation], detections: Sequence[Annotation], labels: Sequence[str]
+) -> dict[str, LabelResult]:
     return {
-        label: _judged(*(tuple(row for row in rows if row.event.label == label) for rows in (truth, detections))) for label in EVENT_LABELS
+        label: _match(_with_label(truth, label), _with_label(detections, label)) for label in labels
     }
 
 
-def _judged(marked: tuple[Annotation, ...], found: tuple[Annotation, ...]) -> Judged:
-    events, detections = [row.event for row in marked], [row.event for row in found]
-    outcomes = {name: rule(events, detections) for name, rule in RULES.items()}
-    scores = np.array([row.score for row in found], dtype=np.float64)  # nan for None
-    ranked = None if not np.isfinite(scores).all() else {name: rank(events, detections, scores) for name, rank in RANKINGS.items()}
-    return Judged(marked, found, outcomes, ranked)
+def _with_label(rows: Sequence[Annotation], label: str) -> tuple[Annotation, ...]:
+    return tuple(row for row in rows if row.event.label == label)
 
 
-def _other_labels(recordings: Iterable[tuple[Annotation, ...]]) -> dict[str, int]:
-    labels = Counter(row.event.label for rows in recordings for row in rows if row.event.label not in EVENT_LABELS)
-    return dict(sorted(labels.items()))
+def _match(truth: tuple[Annotation, ...], detections: tuple[Annotation, ...]) -> LabelResult:
+    events, found = [row.event for row in truth], [row.event for row in detections]
+    scores = np.array([row.score for row in detections], dtype=np.float64)  # nan for None
+    matchings = {name: rule(events, found, scores) for name, rule in RULES.items()}
+    return LabelResult(truth, detections, matchings)
 
 
-def score_of(counts: Counts, rule: str, audio_s: float | None) -> Score:
+def _other_labels(counted: Iterable[str], rows: Rows, labels: Sequence[str]) -> dict[str, int]:
+    found = Counter(row.event.label for name in counted for row in rows.get(name, ()))
+    return {label: number for label, number in sorted(found.items()) if label not in labels}
+
+
+def score_counts(counts: Counts, rule: str, audio_s: float | None) -> Score:
+    """Score counts of a rule; seconds are not independent and get no intervals."""
     return score(counts, audio_s, independent=rule != "per_second")
 
 
-def _total_s(recordings: Collection[str], seconds: Mapping[str, float]) -> float | None:
-    """Length of recordings together; None if that of one is missing."""
-    return math.fsum(seconds[name] for name in recordings) if all(name in seconds for name in recordings) else None
+def _lengths(
+    counted: Iterable[str], seconds: Mapping[str, float] | float | None
+) -> dict[str, float]:
+    known = seconds if isinstance(seconds, Mapping) else {}
+    return {name: known[name] for name in counted if name in known}
+
+
+def _total_s(
+    counted: Sequence[str],
+    known: Mapping[str, float],
+    seconds: Mapping[str, float] | float | None,
+) -> float | None:
+    """Length of all recordings together; None if that of one is missing."""
+    if seconds is not None and not isinstance(seconds, Mapping):
+        return _checked_s(seconds)
+    return math.fsum(known.values()) if len(known) == len(counted) else None
 
 
 def _checked_s(seconds: float) -> float:
     if not (math.isfinite(seconds) and seconds > 0):
-        raise EvaluationError(f"{seconds} s of audio: expected the length of the recordings that count, more than 0 s")
+        raise EvaluationError(
+            f"{seconds} s of audio: expected the length of the recordings that count, more than 0 s"
+        )
     return seconds
 
 
-def _nothing_in_common(truth: Annotations, run: Collection[str]) -> str:
+def _nothing_in_common(truth: Collection[str], run: Collection[str]) -> str:
     return (
-        f"nothing to evaluate: the truth speaks of {listed(truth.recordings)}, the detections of {listed(run)}, and they share none; "
-        "tables must name recordings alike, but for folders and extensions"
+        f"nothing to evaluate: the truth names {list_recordings(truth)}, the detections "
+        f"{list_recordings(run)}, and none of them are the same; a recording is the same if file "
+        "name and folders agree as far as both tables give them"
     )
 
 
-def listed(names: Collection[str]) -> str:
-    """How many names, the first ten, and whether there are more."""
-    more = ", ..." if len(names) > _NAMED else ""
-    return f"{number_of(len(names))} ({', '.join(sorted(names)[:_NAMED])}{more})"
-
-
-def number_of(recordings: int) -> str:
-    return f"{recordings} recording{'s' if recordings != 1 else ''}"
+def list_recordings(names: Collection[str]) -> str:
+    """How many recordings, the names of the first ten, and whether there are more."""
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    first = ", ".join(sorted(names)[:_MOST_NAMES])
+    return f"{pluralize(len(names), 'recording')} ({first}{more})"

@@ -1,14 +1,20 @@
-"""What a figure might have been with other recordings of the same kind, and whether two detectors differ.
+"""How far a metric may differ in other recordings, and whether two detectors differ.
 
-Events of one recording hang together: a day of rain spoils them all. So recordings are drawn, not events: as many as there are, with
-replacement, many times over, and the middle 95 % of a figure is its interval (the percentile bootstrap: B. Efron and R. J. Tibshirani,
-"An Introduction to the Bootstrap", 1993, chapter 13). With few recordings it is too narrow; with fewer than two there is none.
+Events of one recording are not independent: a day of rain hides them all. So recordings are drawn
+instead of events: as many as there are, with replacement, a thousand times. The middle 95 % of a
+metric over the draws is its interval (the percentile bootstrap: B. Efron and R. J. Tibshirani, "An
+Introduction to the Bootstrap", 1993, chapter 13). It is too narrow for few recordings, and there is
+none for fewer than two.
 
-Two detectors are compared on the same recordings, each draw being the same for both, so that what makes a recording hard is no part of the
-difference. McNemar's exact test asks of the events that one detector alone found whether they fall to both alike (Q. McNemar, Psychometrika
-12, 153-157, 1947); it takes events for independent.
+Two detectors are compared on the same recordings. Each draw is the same for both, so what makes a
+recording hard has no part in the difference. McNemar's exact test takes the events that one
+detector alone found, and asks whether they fall to both detectors alike (Q. McNemar, Psychometrika
+12, 153-157, 1947). It takes events for independent.
 
-Counts are arrays `(..., 4)`: events, found, detections, true. Draws are weights `(draw, recording)`: how often each recording is in it.
+Counts are arrays `(..., 4)`: events, found, detections, true. Draws are weights
+`(draw, recording)`: how often each recording is in the draw. `scipy.stats.bootstrap` is not used,
+since it would compute one metric at a time, while the product of weights and counts gives all
+metrics of all draws at once.
 """
 
 from __future__ import annotations
@@ -18,77 +24,128 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 from loxo.events import Interval
-from loxo.metrics.curves import Ranked
-from loxo.metrics.figures import CONFIDENCE, harmonic, shares
+from loxo.metrics.curves import step_area
+from loxo.metrics.matching import Matching
+from loxo.metrics.scores import CONFIDENCE, f1_scores, ratios
 
-__all__ = ["FIGURES", "Difference", "bootstrap", "differences", "mcnemar", "mean_precision_interval", "resamples"]
+__all__ = [
+    "METRICS",
+    "Difference",
+    "average_precision_interval",
+    "bootstrap",
+    "differences",
+    "mcnemar",
+    "resamples",
+]
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-FIGURES = ("precision", "recall", "f1", "false_positives_per_hour")
-"""What intervals and differences are made of."""
+METRICS = ("precision", "recall", "f1", "false_positives_per_hour")
+"""The metrics that have intervals over recordings and differences."""
 DRAWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of a figure: that of the one detector less that of the other; None where one has no value or there is no interval."""
+    """A metric of one detector minus that of another.
+
+    Args:
+        value: None where one of them has no value.
+        interval: None where there is none over recordings.
+    """
 
     value: float | None
     interval: Interval | None
 
 
 def resamples(recordings: int, rng: np.random.Generator, draws: int = DRAWS) -> Indices:
-    """Weights `(draw, recording)` of as many recordings as there are, drawn with replacement."""
+    """Draw as many recordings as there are, with replacement; weights `(draw, recording)`."""
     return rng.multinomial(recordings, np.full(recordings, 1 / recordings), size=draws)
 
 
-def bootstrap(counts: Indices, seconds: Values | None, weights: Indices) -> dict[str, Interval | None]:
-    """The interval of each of `FIGURES` over recordings; None of fewer than two recordings, or without a value.
+def bootstrap(
+    counts: Indices, seconds: Values | None, weights: Indices
+) -> dict[str, Interval | None]:
+    """Interval of each of `METRICS` over recordings.
 
     Args:
         counts: `(recording, 4)`.
-        seconds: searched in each recording; None if that is unknown.
-        weights: of `resamples`.
+        seconds: searched in each recording `(recording,)`; None if that is unknown.
+        weights: `(draw, recording)` of `resamples`.
+
+    Returns:
+        None in the place of an interval where there are fewer than two recordings, or the metric
+        has no value.
     """
-    return {name: interval_of(values, len(counts)) for name, values in _figures(weights @ counts, _hours(seconds, weights)).items()}
+    drawn = _metrics(weights @ counts, _hours(seconds, weights))
+    return {name: _interval(values, len(counts)) for name, values in drawn.items()}
 
 
-def mean_precision_interval(ranked: Sequence[Ranked], thresholds: Values, weights: Indices) -> Interval | None:
-    """The interval of the average precision over recordings, at falling thresholds that are enough for it; None without events."""
-    if not any(each.found_at.size for each in ranked):
+def average_precision_interval(
+    matchings: Sequence[Matching], thresholds: Values, weights: Indices
+) -> Interval | None:
+    """Interval of the average precision over recordings; None without events.
+
+    Args:
+        matchings: one a recording.
+        thresholds: falling; enough of them to draw the curve.
+        weights: `(draw, recording)` of `resamples`.
+    """
+    if not any(matching.events.size for matching in matchings):
         return None
-    counts = np.stack([each.counts(thresholds) for each in ranked]).astype(np.float64)
-    # In floats, which are exact here, the product is a hundred times faster than in integers.
-    drawn = (weights.astype(np.float64) @ counts.reshape(len(counts), -1)).reshape(len(weights), *counts.shape[1:])
-    figures = _figures(drawn, np.full(drawn.shape[:2], np.nan))
-    gained = np.diff(np.maximum.accumulate(figures["recall"], axis=1), prepend=0.0, axis=1)
-    return interval_of((gained * np.nan_to_num(figures["precision"])).sum(axis=1), len(ranked))
+    # Floats hold these counts exactly, and their product is a hundred times faster than that of
+    # integers.
+    counts = np.stack([matching.counts_at(thresholds) for matching in matchings]).astype(float)
+    drawn = weights.astype(float) @ counts.reshape(len(counts), -1)
+    drawn = drawn.reshape(len(weights), *counts.shape[1:])
+    metrics = _metrics(drawn, np.full(drawn.shape[:2], np.nan))
+    areas = step_area(metrics["precision"], metrics["recall"])
+    return _interval(areas, len(matchings))
 
 
-def differences(a: Indices, b: Indices, seconds: Values | None, weights: Indices) -> dict[str, Difference]:
-    """Figures of `a` less those of `b`, counts `(recording, 4)` of the same recordings, by name."""
-    hours = _hours(seconds, weights)
-    whole = np.ones((1, len(a)), dtype=np.int64)
-    of_all = [_figures(whole @ counts, _hours(seconds, whole)) for counts in (a, b)]
-    drawn = [_figures(weights @ counts, hours) for counts in (a, b)]
+def differences(
+    a: Indices, b: Indices, seconds: Values | None, weights: Indices
+) -> dict[str, Difference]:
+    """Each of `METRICS` of `a` minus that of `b`.
+
+    Args:
+        a, b: counts `(recording, 4)` of the same recordings.
+        seconds: searched in each recording `(recording,)`; None if that is unknown.
+        weights: `(draw, recording)` of `resamples`.
+    """
+    everything = np.ones((1, len(a)), dtype=np.int64)
+    values = _difference(a, b, everything, _hours(seconds, everything))
+    drawn = _difference(a, b, weights, _hours(seconds, weights))
     return {
-        name: Difference(_value((of_all[0][name] - of_all[1][name])[0]), interval_of(drawn[0][name] - drawn[1][name], len(a)))
-        for name in FIGURES
+        name: Difference(_known(values[name][0]), _interval(drawn[name], len(a)))
+        for name in METRICS
     }
 
 
+def _difference(a: Indices, b: Indices, chosen: Indices, hours: Values) -> dict[str, Values]:
+    """Each of `METRICS` `(draw,)` of `a` minus that of `b`, for recordings chosen by weights."""
+    of_a, of_b = _metrics(chosen @ a, hours), _metrics(chosen @ b, hours)
+    return {name: of_a[name] - of_b[name] for name in METRICS}
+
+
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Two-sided exact p of so many events found by one detector alone and by the other alone, if both are as good."""
-    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+    """Two-sided exact p-value of McNemar's test.
+
+    Args:
+        only_a, only_b: events that one detector alone found, and the other alone.
+    """
+    from scipy.stats import binomtest  # its import takes 0.4 s, which only comparisons pay
+
+    if only_a + only_b == 0:
+        return 1.0  # nothing to compare; binomtest refuses no trials
+    return float(binomtest(only_a, only_a + only_b).pvalue)
 
 
-def interval_of(values: Values, recordings: int) -> Interval | None:
-    """The middle of values `(draw,)`; draws in which the figure has no value do not count."""
+def _interval(values: Values, recordings: int) -> Interval | None:
+    """Middle part of values `(draw,)`; draws in which the metric has no value are ignored."""
     known = values[~np.isnan(values)]
     if recordings < 2 or known.size == 0:
         return None
@@ -96,11 +153,16 @@ def interval_of(values: Values, recordings: int) -> Interval | None:
     return float(low), float(high)
 
 
-def _figures(counts: Values | Indices, hours: Values) -> dict[str, Values]:
-    """Each of `FIGURES` of counts `(..., 4)` and hours `(...)`."""
+def _metrics(counts: Values | Indices, hours: Values) -> dict[str, Values]:
+    """Each of `METRICS` of counts `(..., 4)` and hours `(...)`."""
     events, found, detections, true = np.moveaxis(counts, -1, 0)
-    precision, recall = shares(true, detections), shares(found, events)
-    return dict(zip(FIGURES, (precision, recall, harmonic(precision, recall), shares(detections - true, hours)), strict=True))
+    precision, recall = ratios(true, detections), ratios(found, events)
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": f1_scores(precision, recall),
+        "false_positives_per_hour": ratios(detections - true, hours),
+    }
 
 
 def _hours(seconds: Values | None, weights: Indices) -> Values:
@@ -108,5 +170,5 @@ def _hours(seconds: Values | None, weights: Indices) -> Values:
     return hours
 
 
-def _value(value: float) -> float | None:
+def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

@@ -1,37 +1,47 @@
-"""Pictures of recordings: what one sounds like from end to end, and what was found where.
+"""Pictures of recordings with their detections, and figures of an evaluation.
 
-Rumbles and gunshots are not seen with the same eyes, so a picture has two panels over one time axis:
+Rumbles and gunshots need different views, so a picture has two panels over one time axis:
 
     low    0-200 Hz, windows of 480 ms: the lines of rumbles
-    high   0-4 kHz or half the recording's rate, windows of 32 ms: the edges of gunshots, and whatever else there is
+    high   0-4 kHz, or half the recording's rate, windows of 32 ms: the edges of gunshots
 
-A panel has at most `COLUMNS` columns, however long the recording is. Each column stands for all the windows in it: in the low panel for
-the **mean** of their power, because a rumble lasts; in the high panel for the **maximum**, because a gunshot does not. The level is in
-decibels over the median of its frequency over the picture: the 1/f slope of wind vanishes, and a faint rumble is as dark as a loud insect.
+A panel has at most `COLUMNS` columns, however long the recording is. Each column summarises all the
+windows in it: in the low panel by the **mean** of their power, because a rumble lasts; in the high
+panel by the **maximum**, because a gunshot does not. Levels are in decibels over the median of each
+frequency over the picture. So the 1/f slope of wind vanishes, and a faint rumble is as dark as a
+loud insect.
 
-Detections are boxes: rumbles in the low panel, all else in the high one. What is known to be there (`truth`) is a bar at the panel's top.
-In a picture of a day a rumble is a twentieth of a pixel wide: marks have a least width, and a recording of more than `LONG_S` is an
-overview, in which the highest-scored detections are lettered, to be drawn again below it as close-ups of `CLOSE_UP_S`.
+Detections are boxes: rumbles in the low panel, gunshots in the high one, and other labels where
+their sounds lie. Known events (`truth`)
+are bars at the top of a panel. In a picture of a day a rumble is a twentieth of a pixel wide, so
+marks have a least width. A picture of a recording longer than `LONG_S` is an overview: the
+highest-scored detections carry letters, and each is drawn again below as a close-up of
+`CLOSE_UP_S`.
 
-Colours of labels are those of Okabe and Ito, "Color Universal Design" (2008), told apart by all kinds of colour vision.
+Colours of labels are those of Okabe and Ito, "Color Universal Design" (2008), which people with all
+kinds of colour vision can distinguish.
 
 Figures of an evaluation, and pages of its worst errors, are drawn to files of the same kind.
 
     pictures.py     samples -> level by time and frequency
-    words.py        times, counts and names as they are written
-    panels.py       a picture on axes, boxes and captions over it
-    recordings.py   a recording from end to end, or a stretch of it
+    words.py        wording of times, counts and names
+    panels.py       a picture on axes, with boxes and captions
+    plotting.py     one recording on Matplotlib axes, for notebooks
+    close_ups.py    close-ups of the highest-scored detections of a long recording
+    recordings.py   a recording from end to end, or a segment of it, in a file
     figures.py      curves, reliability, and figures by group, of an evaluation
     errors.py       the highest-scored false detections and the loudest misses
 """
 
 from __future__ import annotations
 
+from loxo.report.close_ups import CloseUp, close_ups
 from loxo.report.errors import draw_errors
 from loxo.report.figures import draw_figures
 from loxo.report.pictures import LOW, Picture, View, high_view, picture
-from loxo.report.recordings import CloseUp, close_ups, draw_recording, draw_stretch
-from loxo.report.words import ticks
+from loxo.report.plotting import plot
+from loxo.report.recordings import draw_recording, draw_stretch
+from loxo.report.words import headline, ticks
 
 __all__ = [
     "LOW",
@@ -43,7 +53,9 @@ __all__ = [
     "draw_figures",
     "draw_recording",
     "draw_stretch",
+    "headline",
     "high_view",
     "picture",
+    "plot",
     "ticks",
 ]

@@ -1,27 +1,31 @@
-# One environment, .venv, made once: `make setup` puts the core there, `make test` adds training and the gates. Stamps inside it say
-# which locks it holds, so that a second run does nothing and a changed lock is installed.
+# There is one environment, .venv. `make setup` installs the core in it; `make test` adds training
+# and the checks. Stamp files in it say which lock files it holds. So a second run does nothing, and
+# a changed lock file is installed.
 
 PYTHON ?= python3
 BIN := .venv/bin
 CORE := .venv/core.stamp
 DEV := .venv/dev.stamp
 TORCH := torch==2.13.0
-# Folders of recordings without events, with a space between them, that `make model` sets its sounds into.
+# Folders of recordings without events, separated by spaces. `make model` sets its sounds into them.
 BACKGROUNDS ?=
 comma := ,
 space := $(subst ,, )
-# Learning from false alarms: what the first training is told otherwise in the second.
-HARD := --set start=runs/tcn/model --set data.clips=data/hard/resampled.parquet --set epochs=3 --set optimiser.learning_rate=1e-3 --set output=runs/tcn-hard
-BEDS = data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]
+REAL_BACKGROUNDS = --set 'data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]'
+# The second training of `make model` differs from the first by these settings: it goes on from the
+# weights of the first, with hard negatives.
+HARD_NEGATIVES := --set init_from=runs/tcn/model --set data.clips=data/hard/resampled.parquet \
+	--set epochs=3 --set optimiser.learning_rate=1e-3 --set output=runs/tcn-hard
 
-# -qq leaves pip its errors. Modules are compiled here: where Python may not write bytecode, as in many containers, each start would do it anew.
+# With -qq, pip prints errors only. Modules are compiled after installation: where Python may not
+# write bytecode, as in many containers, it would compile them again at each start.
 INSTALL := -m pip install -qq --disable-pip-version-check
 FREEZE := -m pip freeze --all --exclude-editable --exclude pip
 
 .PHONY: help setup demo test check bench model lock clean
 .DELETE_ON_ERROR:
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 setup: $(CORE) ## install what detection needs
@@ -29,7 +33,8 @@ setup: $(CORE) ## install what detection needs
 demo: $(CORE) ## simulate a recording, detect in it, compare with the truth
 	$(BIN)/loxo simulate --output demo/recordings --hours 0.5 --seed 7
 	$(BIN)/loxo detect demo/recordings --output demo/detections --draw
-	$(BIN)/loxo evaluate --truth demo/recordings --detections demo/detections --json demo/evaluation.json
+	$(BIN)/loxo evaluate --truth demo/recordings --detections demo/detections \
+		--json demo/evaluation.json
 
 test: $(DEV) ## run all tests
 	$(BIN)/python -m pytest
@@ -39,26 +44,33 @@ check: $(DEV) ## lint, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(DEV) ## measure the speed and memory of detection, and what cutting clips costs
+bench: $(DEV) ## measure the speed and memory of detection, and the cost of cutting clips
 	$(BIN)/python benchmarks/detection.py
 	$(BIN)/python benchmarks/front_end.py
 	$(BIN)/python benchmarks/floors.py
 	$(BIN)/python benchmarks/preparation.py
 
-model: $(DEV) ## train the packaged model anew: in scenes, then beside its own false alarms; thresholds for 5 false alarms an hour
-	$(BIN)/loxo train --config configs/tcn.yaml --resume --set '$(BEDS)'
-	$(BIN)/loxo simulate --output data/soundscapes --recordings 20 --hours 1 --events-per-hour 2 --seed 3000 $(addprefix --background ,$(BACKGROUNDS))
-	$(BIN)/loxo detect data/soundscapes --output data/soundscapes-detections --model runs/tcn/model --threshold Rumble=0.1 --threshold Gunshot=0.1
-	$(BIN)/loxo prepare table --data data/hard --tables data/soundscapes --recordings data/soundscapes
-	$(BIN)/loxo prepare background --data data/hard --from data/soundscapes-detections --ratio 10 --hard-share 1 --clip-length 30
+model: $(DEV) ## train the packaged model again: in scenes, then with hard negatives; calibrate it
+	$(BIN)/loxo train --config configs/tcn.yaml --resume $(REAL_BACKGROUNDS)
+	$(BIN)/loxo simulate --output data/soundscapes --recordings 20 --hours 1 \
+		--events-per-hour 2 --seed 3000 $(addprefix --background ,$(BACKGROUNDS))
+	$(BIN)/loxo detect data/soundscapes --output data/soundscapes-detections \
+		--model runs/tcn/model --threshold Rumble=0.1 --threshold Gunshot=0.1
+	$(BIN)/loxo prepare table --data data/hard --tables data/soundscapes \
+		--recordings data/soundscapes
+	$(BIN)/loxo prepare background --data data/hard --from data/soundscapes-detections \
+		--ratio 10 --hard-share 1 --clip-length 30
 	$(BIN)/loxo prepare clips --data data/hard --clip-length 30
 	$(BIN)/loxo prepare resample --data data/hard --rate 4000
-	$(BIN)/loxo train --config configs/tcn.yaml --resume --set '$(BEDS)' $(HARD)
-	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 --events-per-hour 20 --seed 5000
-	$(BIN)/loxo calibrate runs/tcn-hard/model --recordings data/calibration --truth data/calibration --false-positives-per-hour 5
+	$(BIN)/loxo train --config configs/tcn.yaml --resume $(REAL_BACKGROUNDS) $(HARD_NEGATIVES)
+	$(BIN)/loxo simulate --output data/calibration --recordings 20 --hours 0.5 \
+		--events-per-hour 20 --seed 5000
+	$(BIN)/loxo calibrate runs/tcn-hard/model --recordings data/calibration \
+		--truth data/calibration --false-positives-per-hour 5
 
 $(CORE): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loxo needs Python 3.11 or later: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+		"loxo needs Python 3.11 or later; name it: make PYTHON=python3.11")'
 	@echo 'installing the core into .venv'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python $(INSTALL) --requirement requirements.txt
@@ -67,22 +79,25 @@ $(CORE): requirements.txt pyproject.toml
 	@touch $@
 
 $(DEV): requirements-dev.txt $(CORE)
-	@echo 'installing training and the gates into .venv'
+	@echo 'installing training and the checks into .venv'
 	@$(BIN)/python $(INSTALL) --requirement requirements-dev.txt
 	@touch $@
 
 LOCKS := build/locks
-lock: ## write the locks anew, from the ranges in pyproject.toml
+lock: ## write the lock files again, from the ranges in pyproject.toml
 	rm -rf $(LOCKS)
 	$(PYTHON) -m venv $(LOCKS)/all
 	$(LOCKS)/all/bin/python $(INSTALL) $(TORCH) setuptools --editable '.[dev]'
 	$(LOCKS)/all/bin/python $(FREEZE) | sed 's/+cpu$$//' | LC_ALL=C sort -f > $(LOCKS)/all.txt
-	@! grep -E '^(nvidia|cuda|triton)' $(LOCKS)/all.txt || { echo 'make lock: pip took a CUDA build of torch; see CONTRIBUTING.md, Locks' >&2; false; }
+	@! grep -E '^(nvidia|cuda|triton)' $(LOCKS)/all.txt || { \
+		echo 'make lock: pip took a CUDA build of torch; see CONTRIBUTING.md, Lock files' >&2; false; }
 	$(PYTHON) -m venv $(LOCKS)/core
 	$(LOCKS)/core/bin/python $(INSTALL) --constraint $(LOCKS)/all.txt setuptools --editable .
 	$(LOCKS)/core/bin/python $(FREEZE) | LC_ALL=C sort -f > $(LOCKS)/core.txt
-	{ echo '# The core, and setuptools to install loxo itself: made by `make lock`, not by hand.'; cat $(LOCKS)/core.txt; } > requirements.txt
-	{ echo '# Training and the gates, with the CPU build of torch: made by `make lock`, not by hand.'; echo '-r requirements.txt'; \
+	{ echo '# The core, and setuptools to install loxo itself: made by `make lock`, not by hand.'; \
+	  cat $(LOCKS)/core.txt; } > requirements.txt
+	{ echo '# Training and the gates, with the CPU build of torch: made by `make lock`,' \
+	  'not by hand.'; echo '-r requirements.txt'; \
 	  grep -vxFf $(LOCKS)/core.txt $(LOCKS)/all.txt; } > requirements-dev.txt
 
 clean: ## remove all that make made, except data and training runs

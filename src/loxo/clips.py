@@ -26,7 +26,7 @@ from loxo.events import Event
 from loxo.messages import one_line
 from loxo.storage import atomic_write
 
-__all__ = ["Clip", "read_clips", "write_clips"]
+__all__ = ["EVENT_FIELDS", "Clip", "read_clips", "write_clips"]
 
 EVENT_FIELDS = {
     "label": pl.String(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loxo.cli.shared import ConsoleProgress
+from loxo.cli.shared import ConsoleProgress, LabelMap, RowLabel
 
 if TYPE_CHECKING:
     from loxo.model_folder import ModelSpec
@@ -30,18 +30,8 @@ def calibrate(
             min=0,
         ),
     ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(help="Label of table rows that have none of their own, e.g. Rumble."),
-    ] = None,
-    label_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            help="Read a label of the tables as another one, e.g. tir=Gunshot, or a file of such "
-            "pairs; may be repeated.",
-        ),
-    ] = None,
+    label: RowLabel = None,
+    label_map: LabelMap = None,
 ) -> None:
     """Turn scores into probabilities and choose thresholds, on annotated recordings.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loxo.cli.shared import LabelMap, RowLabel
+
 if TYPE_CHECKING:
     from loxo.evaluation import Evaluation
 
@@ -28,18 +30,8 @@ def evaluate(
             "run.json of `loxo detect`. Without either there are no rates per hour."
         ),
     ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(help="Label of table rows that have none of their own, e.g. Rumble."),
-    ] = None,
-    label_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            help="Read a label of the tables as another one, e.g. tir=Gunshot, or a file of such "
-            "pairs; may be repeated.",
-        ),
-    ] = None,
+    label: RowLabel = None,
+    label_map: LabelMap = None,
     labels: Annotated[
         str | None,
         typer.Option(

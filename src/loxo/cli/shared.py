@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -21,11 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConsoleProgress",
+    "LabelMap",
     "NothingDoneError",
+    "RowLabel",
     "SkippedError",
     "TerminatedError",
     "local_path",
     "zone",
+]
+
+RowLabel = Annotated[
+    str | None,
+    typer.Option(help="Label of table rows that have none of their own, e.g. Rumble."),
+]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help="Read a label of the tables as another one, e.g. tir=Gunshot, or a file of such "
+        "pairs; may be repeated.",
+    ),
 ]
 
 AUDIO = "(s of audio)"

@@ -15,13 +15,14 @@ Columns of the recording are repeated in each of its rows:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from loxo.clips import EVENT_FIELDS
 from loxo.events import EVENT_LABELS, Event
 from loxo.messages import one_line
 from loxo.preparation.folder import PreparationError
@@ -37,15 +38,7 @@ SCHEMA = {
     "version": pl.String(),
     "site": pl.String(),
     "start_time": pl.Datetime("us", "UTC"),
-    "label": pl.String(),
-    "start_s": pl.Float64(),
-    "end_s": pl.Float64(),
-    "low_hz": pl.Float64(),
-    "high_hz": pl.Float64(),
-    "marginal": pl.Boolean(),
-    "shots": pl.Int64(),
-    "snr_db": pl.Float64(),
-    "note": pl.String(),
+    **EVENT_FIELDS,
     "searched": pl.Boolean(),
     "table": pl.String(),
     "row": pl.Int64(),
@@ -55,7 +48,6 @@ SCHEMA = {
     "channels": pl.Int64(),
     "problem": pl.String(),
 }
-EVENT_FIELDS = tuple(field.name for field in fields(Event))
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,11 @@ WRONG_USAGE = {
         "not a finite number",
     ),
     "length below 0": (("detect", "x.wav", "--output", "out", "--merge-gap", "Rumble=-1"), "-1"),
+    "output that is a file": (("detect", "x.wav", "--output", "plain.txt"), "plain.txt"),
+    "level that is not there": (
+        ("detect", "x.wav", "--output", "out", "--site-from", "99"),
+        "--site-from",
+    ),
     "output on S3": (("detect", "x.wav", "--output", "s3://bucket/out"), "s3://bucket/out"),
     "recordings on S3": (("detect", "s3://bucket/in", "--output", "out"), "s3://bucket/in"),
     "level 0 of folders": (("detect", "x.wav", "--output", "out", "--site-from", "0"), "0"),

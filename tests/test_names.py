@@ -221,6 +221,18 @@ def test_a_level_of_folders_is_counted_below_the_root(level: int, site: str | No
         assert rule.site(path, root) == site
 
 
+def test_a_rule_that_gives_no_recording_a_site_is_refused() -> None:
+    paths = ["/rec/siteA/x.wav", "/rec/siteB/x.wav"]
+    assert SiteRule(level=1).sites(paths, "/rec") == dict(
+        zip(paths, ["siteA", "siteB"], strict=True)
+    )
+    for rule in (SiteRule(level=9), SiteRule(folders={"siteC": "c"})):
+        with pytest.raises(ValueError, match=r"^--site-from: no recording gets a site, such as"):
+            rule.sites(paths, "/rec")
+    assert SiteRule().sites(["20210722_005941.wav"]) == {"20210722_005941.wav": None}
+    assert SiteRule(level=9).sites([], "/rec") == {}
+
+
 @pytest.mark.parametrize("separator", [",", "\t"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_table_gives_the_sites_of_recordings(tmp_path: Path, separator: str, mark: str) -> None:

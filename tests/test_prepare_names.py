@@ -189,10 +189,14 @@ def test_sites_come_from_a_table(trial: Trial) -> None:
 
 def test_recordings_without_a_site_are_not_split_by_site(trial: Trial) -> None:
     moths(trial, ["A", "B"])
-    trial.table(site_from="2")  # there is only one level of folders
-    with pytest.raises(ValueError, match=r"6 recordings without a site, such as .*--site-from"):
+    with pytest.raises(ValueError, match="--site-from: no recording gets a site"):
+        trial.table(site_from="2")  # there is only one level of folders
+    sites = trial.root / "sites.csv"
+    sites.write_text("folder,site\nA,A\n")
+    trial.table(site_from=str(sites))
+    with pytest.raises(ValueError, match=r"3 recordings without a site, such as .*--site-from"):
         trial.clips(split_by="site")
-    assert pl.read_parquet(trial.folder.table)["site"].null_count() == 6
+    assert pl.read_parquet(trial.folder.table)["site"].null_count() == 3
 
 
 def test_one_site_cannot_be_split_by_site(trial: Trial) -> None:

@@ -141,6 +141,8 @@ def detect(
 ) -> None:
     """Find events in recordings; write a selection table for each recording."""
     folder = local_path(output, "--output")
+    if not output or (folder.exists() and not folder.is_dir()):
+        raise typer.BadParameter(f"--output {output}: not a folder; name one for the results")
     inputs = [str(local_path(each, "recordings")) for each in recordings]
     # The workers use all cores already; matrix products with threads of their own would compete.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

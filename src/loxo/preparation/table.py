@@ -212,9 +212,9 @@ def _recordings(
 ) -> list[_Recording]:
     """Recordings that tables name, by address."""
     names = output_names(list(files), root)
-    site_rule = settings.site_rule
+    sites = settings.site_rule.sites(matched.rows, root)
     return [
-        _Recording(files[url], names[url], site_rule.site(url, root), rows, url in matched.searched)
+        _Recording(files[url], names[url], sites[url], rows, url in matched.searched)
         for url, rows in sorted(matched.rows.items())
     ]
 

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,21 @@ class SiteRule:
         wholes = dict.fromkeys((path_below(path, root), path))
         sites = (self._of_recording(whole) or self._of_folder(whole) for whole in wholes)
         return next(filter(None, sites), None)
+
+    def sites(self, paths: Iterable[str], root: str = "") -> dict[str, str | None]:
+        """Find the site of each recording; arguments as `site`.
+
+        Raises:
+            ValueError: if the user's own rule gives no recording a site.
+        """
+        found = {path: self.site(path, root) for path in paths}
+        own = self.level is not None or self.recordings or self.folders
+        if own and found and not any(found.values()):
+            raise ValueError(
+                f"--site-from: no recording gets a site, such as {min(found)}; give a level of "
+                f"folders that there is below {root or 'the root'}, or a table that names them"
+            )
+        return found
 
     def _of_recording(self, path: str) -> str | None:
         return _nearest_site(self._by_stem, path)

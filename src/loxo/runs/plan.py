@@ -106,7 +106,7 @@ def plan_recordings(
             outputs keep apart from those of new recordings.
 
     Raises:
-        ValueError: if a recording does not lie below the root.
+        ValueError: if a recording does not lie below the root, or the user's rule gives no sites.
     """
     absolute = {address: absolute_path(address) for address in addresses}
     for address, path in absolute.items():
@@ -114,13 +114,13 @@ def plan_recordings(
             raise ValueError(f"{address}: does not lie below the root {root}; give another --root")
     before = [f"{root.rstrip('/')}/{path}" for path in known]
     names = output_names([*absolute.values(), *before], root)
-    rule = sites or SiteRule()
+    site_of_path = (sites or SiteRule()).sites(absolute.values(), root)
     return [
         PlannedRecording(
             address,
             path_below(path, root) or base_name(path),  # a folder that is gone stands for itself
             names[path] or base_name(path),
-            rule.site(path, root),
+            site_of_path[path],
             parse_name(base_name(path), timezone)[1],
         )
         for address, path in absolute.items()

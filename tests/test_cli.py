@@ -314,6 +314,7 @@ def test_other_thresholds_need_no_recordings_but_pictures_do(
     again = loxo(*arguments, *options)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("rescored") == 2
+    assert again.stdout.count("scores were kept for another merge gap") == 2
     assert not list((tmp_path / "out").glob("*.png")), "they showed other detections"
     longer = loxo(*arguments, *options, "--draw")
     assert longer.stdout.count("not drawn") == 2

@@ -483,6 +483,7 @@ def test_other_settings_need_no_audio_and_give_what_a_new_run_gives(
     (again,) = run(counting, tmp_path / "in", tmp_path / "out", other)
     assert counting.calls == calls
     assert again.origin == "scores"
+    assert again.estimated_bands == ("merge_gap_s" in changes)
     assert len(again.detections) == len(new.detections) > 0
     for one, other_one in zip(again.detections, new.detections, strict=True):
         assert one.label == other_one.label
@@ -506,6 +507,23 @@ def test_bands_over_another_gap_come_from_the_audio_where_it_is(
     (again,) = run(counting, simulated, tmp_path / "out", other)
     assert again.origin == "audio"
     assert again.detections == new.detections
+
+
+def test_estimated_bands_are_measured_when_the_recording_is_back(
+    counting: Counting, simulated: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(simulated.parent, tmp_path / "in")
+    run(counting, tmp_path / "in", tmp_path / "out")
+    other = settings(counting, post_processing=changed(counting, merge_gap_s=3.0))
+    (tmp_path / "in").rename(tmp_path / "away")
+    (blind,) = run(counting, tmp_path / "in", tmp_path / "out", other)
+    assert blind.estimated_bands
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["recordings"][0]["estimated_bands"]
+    (tmp_path / "away").rename(tmp_path / "in")
+    (back,) = run(counting, tmp_path / "in", tmp_path / "out", other)
+    assert (back.origin, back.estimated_bands) == ("audio", False)
+    assert run(counting, tmp_path / "in", tmp_path / "out", other)[0].origin == "journal"
 
 
 def test_tables_stay_where_nothing_can_be_done(

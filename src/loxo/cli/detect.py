@@ -245,6 +245,11 @@ def _line(outcome: Outcome, labels: tuple[str, ...]) -> str:
             f"{outcome.unmeasured} without a band, and their times and number less exact: the kept "
             "scores do not suffice for these settings, and the recording is not there"
         )
+    if outcome.estimated_bands:
+        notes.append(
+            "bands of merged detections are those of their parts: scores were kept for another "
+            "merge gap, and the recording is not there"
+        )
     hours = f"{outcome.seconds / 3600:.2f} h"
     return "; ".join(
         [f"{STATES[outcome.origin]:8}  {outcome.recording}: {counts} in {hours}", *notes]

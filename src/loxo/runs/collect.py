@@ -125,6 +125,7 @@ def _entry(planned: PlannedRecording, outcome: Outcome) -> dict[str, object]:
         "table": outcome.table,
         "detections": len(outcome.detections),
         "unmeasured_bands": outcome.unmeasured,
+        "estimated_bands": outcome.estimated_bands,
         "damage": list(outcome.damage),
         "resumed": outcome.origin == "journal",
         "origin": outcome.origin,

@@ -57,6 +57,8 @@ class Outcome:
         seconds: length that was searched, in seconds.
         recorded_s: length by its header, in seconds.
         rate: its own sampling rate in hertz.
+        estimated_bands: whether bands of merged detections are those of their parts, since kept
+            scores were merged over another gap and the recording was not there.
         damage: what is wrong with it.
         skipped: reason; empty if it was not skipped.
         origin: where this run took the detections from; it is not stored.
@@ -74,6 +76,7 @@ class Outcome:
     rate: int = 0
     channels: int = 0
     detections: tuple[Detection, ...] = ()
+    estimated_bands: bool = False
     damage: tuple[str, ...] = ()
     skipped: str = ""
     origin: Origin = field(default="audio", compare=False)

@@ -131,7 +131,8 @@ class RecordingWorker:
         if before is not None:
             scores = self.output / f"{before.name}{SCORES_ENDING}"
             missing = self.settings.keep_scores and not scores.exists()
-            return None if missing and is_there else before
+            inexact = before.estimated_bands or before.unmeasured
+            return None if is_there and (missing or inexact) else before
         before = self.records.find_scored(planned.path, scores_key)
         if before is None:
             return None
@@ -146,9 +147,10 @@ class RecordingWorker:
         # that are merged over another gap are estimates. The audio is better, where it is there.
         post_processing = self.settings.post_processing
         coarse = lowest_off_threshold(post_processing) < kept.floor
-        if is_there and (coarse or not kept.same_gaps(self.model.spec, post_processing)):
+        estimated = not kept.same_gaps(self.model.spec, post_processing)
+        if is_there and (coarse or estimated):
             return None
-        return replace(before, detections=tuple(found), origin="scores")
+        return replace(before, detections=tuple(found), estimated_bands=estimated, origin="scores")
 
     def _from_audio(
         self, planned: PlannedRecording, file: FileIdentity, scores_key: str

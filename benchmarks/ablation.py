@@ -22,7 +22,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import onnxruntime
-from experiments import RATE, busy, kept, loxo, read, simulate
+from experiments import RATE, busy, detect_and_evaluate, kept, loxo, read, simulate
 
 from loxo.events import EVENT_LABELS
 from loxo.model_folder import load_spec
@@ -89,31 +89,12 @@ def evaluate(folder: Path, name: str, epochs: int) -> dict[str, Any]:
     ]
     loxo("train", "--config", "configs/tcn.yaml", *options)
     lowest = [item for label in EVENT_LABELS for item in ("--threshold", f"{label}=0.02")]
-    loxo(
-        "detect",
-        folder / "test",
-        "--output",
-        place / "detections",
-        "--model",
-        place / "model",
-        "--threads",
-        1,
-        *lowest,
-    )
-    loxo(
-        "evaluate",
-        "--truth",
-        folder / "test",
-        "--detections",
-        place / "detections",
-        "--json",
-        place / "evaluation.json",
-    )
+    _, evaluation = detect_and_evaluate(folder / "test", place, *lowest)
     lines = (place / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {
         "network_s": network_seconds(place / "model"),
         "validation_loss": json.loads(lines[-1])["validation_loss"],
-        **json.loads((place / "evaluation.json").read_text(encoding="utf-8")),
+        **evaluation,
     }
 
 

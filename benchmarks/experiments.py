@@ -171,30 +171,30 @@ def train(folder: Path, run: Run) -> float:
     return loxo("train", "--config", f"configs/{run.config}.yaml", *options)
 
 
+def detect_and_evaluate(test: Path, place: Path, *options: str) -> tuple[float, dict[str, Any]]:
+    """Run the model of a folder over test recordings that have their tables beside them.
+
+    Args:
+        place: folder with `model`; detections and `evaluation.json` are written there.
+
+    Returns:
+        processor seconds of detection, and what `loxo evaluate` wrote.
+    """
+    found, written = place / "detections", place / "evaluation.json"
+    detected_s = loxo(
+        *("detect", test, "--output", found, "--model", place / "model", "--threads", 1),
+        *options,
+    )
+    loxo("evaluate", "--truth", test, "--detections", found, "--json", written)
+    return detected_s, json.loads(written.read_text(encoding="utf-8"))
+
+
 def evaluate(folder: Path, run: Run) -> dict[str, Any]:
     """Train, detect in the test recordings, and evaluate."""
     trained_s = train(folder, run)
     place = folder / run.name
-    detected_s = loxo(
-        "detect",
-        folder / "test",
-        "--output",
-        place / "detections",
-        "--model",
-        place / "model",
-        "--threads",
-        1,
-    )
-    loxo(
-        "evaluate",
-        "--truth",
-        folder / "test",
-        "--detections",
-        place / "detections",
-        "--json",
-        place / "evaluation.json",
-    )
-    classes = json.loads((place / "evaluation.json").read_text(encoding="utf-8"))["classes"]
+    detected_s, evaluation = detect_and_evaluate(folder / "test", place)
+    classes = evaluation["classes"]
     hours = TEST * 0.5
     return {
         "epochs": run.epochs,

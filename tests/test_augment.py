@@ -637,10 +637,6 @@ NEVER = AugmentSettings(
 )
 
 
-def test_no_augmentation_is_one_with_every_share_at_zero() -> None:
-    assert AugmentSettings.none() == NEVER
-
-
 @given(SEEDS)
 def test_a_share_of_nothing_switches_a_change_off_and_of_all_always_on(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loxo.timeline import FrameGrid, Span, ceil_div, samples_at, seconds_at, spans, times_s
+from loxo.timeline import (
+    FrameGrid,
+    Span,
+    ceil_div,
+    resampled_length,
+    samples_at,
+    seconds_at,
+    spans,
+    times_s,
+)
 
 RATES = st.sampled_from([2_000, 4_000, 8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
 WEEK_S = 7 * 24 * 3600
@@ -38,6 +47,15 @@ def test_no_sample_is_nearer_to_a_time(rate: int, seconds: float) -> None:
 @given(RATES, st.floats(0, WEEK_S))
 def test_times_before_zero_mirror_those_after_it(rate: int, seconds: float) -> None:
     assert samples_at(-seconds, rate) == -samples_at(seconds, rate)
+
+
+@given(RATES, RATES, st.integers(0, 10**12))
+def test_samples_at_another_rate_are_those_within_the_recording(
+    own_rate: int, rate: int, samples: int
+) -> None:
+    n = resampled_length(samples, own_rate, rate)
+    # Sample k lies at k / rate, and the recording ends at samples / own_rate.
+    assert (n - 1) * own_rate < samples * rate <= n * own_rate
 
 
 # ---- frames

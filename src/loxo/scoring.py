@@ -53,7 +53,7 @@ from scipy.special import expit, logit
 from loxo.messages import one_line
 from loxo.model_folder import ModelError, ModelSpec, check_network, check_self_contained, load_spec
 from loxo.spectrogram import FrontEnd, log_bands, subtract_floor
-from loxo.timeline import FrameGrid, Span, spans
+from loxo.timeline import FrameGrid, Span, seconds_at, spans
 
 if TYPE_CHECKING:
     import polars as pl
@@ -195,7 +195,7 @@ class Scores:
     @property
     def duration_s(self) -> float:
         """Seconds from the start of the recording to the end of the segment."""
-        return self.n_samples / self.grid.rate
+        return seconds_at(self.n_samples, self.grid.rate)
 
     @property
     def times_s(self) -> NDArray[np.float64]:

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FrameGrid", "Span", "ceil_div", "samples_at", "seconds_at", "spans", "times_s"]
+__all__ = [
+    "FrameGrid",
+    "Span",
+    "ceil_div",
+    "resampled_length",
+    "samples_at",
+    "seconds_at",
+    "spans",
+    "times_s",
+]
 
 
 def ceil_div(count: int, size: int) -> int:
@@ -40,6 +49,11 @@ def samples_at(seconds: float, rate: int) -> int:
 def seconds_at(samples: int, rate: int) -> float:
     """Time of a sample in seconds."""
     return samples / rate
+
+
+def resampled_length(samples: int, own_rate: int, rate: int) -> int:
+    """Number of samples at another rate whose times lie within a recording."""
+    return ceil_div(samples * rate, own_rate)
 
 
 def times_s(samples: int, rate: int) -> NDArray[np.float64]:

@@ -85,20 +85,6 @@ class AugmentSettings:
     clipping: ClippingSettings = field(default_factory=ClippingSettings)
     masks: MaskSettings = field(default_factory=MaskSettings)
 
-    @classmethod
-    def none(cls) -> AugmentSettings:
-        """Settings that change nothing: every share is 0."""
-        return cls(
-            crop=CropSettings(share=0.0),
-            distance=DistanceSettings(share=0.0),
-            mixup=MixupSettings(share=0.0),
-            background=BackgroundSettings(share=0.0),
-            gain=GainSettings(share=0.0),
-            self_noise=SelfNoiseSettings(share=0.0),
-            clipping=ClippingSettings(share=0.0),
-            masks=MaskSettings(share=0.0),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class WindowChanges:

@@ -10,7 +10,7 @@ import soxr
 from numpy.typing import NDArray
 
 from loxo.recordings.header import Damage
-from loxo.timeline import ceil_div
+from loxo.timeline import ceil_div, resampled_length
 
 __all__ = ["Block", "SampleCheck", "Samples", "resampled", "to_mono"]
 
@@ -131,6 +131,7 @@ def resampled(blocks: Iterable[Block], own_rate: int, rate: int) -> Iterator[Blo
     # soxr rounds the length. Silence for one further sample makes the result long enough to be cut
     # to the exact length.
     silence = np.zeros(ceil_div(own_rate, rate) + 1, np.float32)
-    rest = stream.resample_chunk(silence, last=True)[: ceil_div(n_in * rate, own_rate) - n_out]
+    n_rest = resampled_length(n_in, own_rate, rate) - n_out
+    rest = stream.resample_chunk(silence, last=True)[:n_rest]
     if len(rest):
         yield rest

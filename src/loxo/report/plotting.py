@@ -21,7 +21,7 @@ from loxo.recordings import Recording, RecordingError, RecordingSource, open_rec
 from loxo.recordings.samples import resampled
 from loxo.report.panels import GREYS, WHITE_DB, colour, in_order, widened
 from loxo.report.pictures import LOW, Picture, View, darkest_db, high_view, picture
-from loxo.timeline import ceil_div, samples_at, seconds_at
+from loxo.timeline import resampled_length, samples_at, seconds_at
 
 __all__ = ["plot"]
 
@@ -113,7 +113,7 @@ def _pictures(recording: Recording, span: Interval | None, channel: int | None) 
 
 def _whole(recording: Recording, view: View, channel: int | None) -> Picture:
     """The whole recording, read as a stream."""
-    n_samples = ceil_div(recording.n_samples * view.rate, recording.rate)
+    n_samples = resampled_length(recording.n_samples, recording.rate, view.rate)
     return picture(recording.blocks(view.rate, channel=channel), view, n_samples)
 
 

@@ -44,7 +44,7 @@ from loxo.report.panels import (
 from loxo.report.pictures import COLUMNS, LOW, Array, Picture, View, high_view, picture
 from loxo.report.words import drawable, headline, ticks, time_title
 from loxo.storage import atomic_write
-from loxo.timeline import ceil_div, samples_at, seconds_at
+from loxo.timeline import resampled_length, samples_at, seconds_at
 
 __all__ = ["copy_spans", "draw_recording", "draw_stretch", "read_stretches"]
 
@@ -83,7 +83,7 @@ def read_panel(
     ]
     copies: list[list[Array]] = [[] for _ in wanted]
     blocks = copy_spans(recording.blocks(view.rate, channel=channel), spans, copies)
-    n_samples = ceil_div(recording.n_samples * view.rate, recording.rate)
+    n_samples = resampled_length(recording.n_samples, recording.rate, view.rate)
     whole = picture(blocks, view, n_samples)
     near = []
     for close_up, parts in zip(wanted, copies, strict=True):

@@ -24,9 +24,9 @@ from loxo.annotations import RAVEN_COLUMNS, write_audacity, write_raven
 from loxo.events import Detection
 from loxo.messages import SILENT, Progress, one_line
 from loxo.model import Model
-from loxo.model_folder import PostProcessing
+from loxo.model_folder import PostProcessing, network_hash
 from loxo.post_processing import detect, lowest_off_threshold, split_at_silence
-from loxo.provenance import digest, file_hash
+from loxo.provenance import digest
 from loxo.recordings import Damage, Recording, SampleCheck, open_recording
 from loxo.runs.kept_scores import DEFAULT_FLOOR, KeptScores, ScoreKeeper
 from loxo.runs.plan import PlannedRecording
@@ -315,20 +315,10 @@ def _as_json(post_processing: Mapping[str, PostProcessing]) -> dict[str, dict[st
 
 
 def _scoring_key(model: Model, channel: int | None) -> str:
-    """Hash of everything but the recording that scores depend on; thresholds do not count."""
+    """Hash of everything but the recording that kept scores and their bands depend on."""
     spec = model.spec
     bands = {
         label: (each.smoothing_s, each.low_hz, each.high_hz)
         for label, each in spec.post_processing.items()
     }
-    calibration = {label: asdict(each) for label, each in spec.calibration.items()}
-    return digest(
-        metadata.version("loxo"),
-        file_hash(model.folder / "model.onnx"),
-        asdict(spec.front_end),
-        spec.labels,
-        (spec.context_frames, spec.window_frames),
-        calibration,
-        bands,
-        channel,
-    )
+    return digest(metadata.version("loxo"), network_hash(spec, model.folder), bands, channel)

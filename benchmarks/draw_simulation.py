@@ -33,9 +33,21 @@ DEPTH_DB = 55.0
 """Range of levels below the peak that a spectrogram shows."""
 PICTURES = {
     "events": ["Rumble", "Gunshot"],
-    "calls": ["Roar", "Trumpet", "Blow", "Bark", "Bird", "Frog", "Insects", "People"],
+    "calls": ["Roar", "Trumpet", "Blow", "Bark", "Bird", "Frog", "Frog chorus", "Insects"],
+    "mammals": ["Big cat", "Cattle", "Donkey", "Colobus", "Hippo"],
+    "people": ["People", "Music", "Drums", "Hammering", "Boat knocks"],
     "blows": ["Knock", "Branch", "Drumming", "Chest beats", "Tree fall"],
-    "noises": ["Thunder", "Wind", "Rain", "Aircraft", "Vehicle", "Generator", "Chainsaw"],
+    "noises": ["Thunder", "Fire", "Surf", "Stream", "Wind", "Rain"],
+    "engines": [
+        "Aircraft",
+        "Vehicle",
+        "Boat",
+        "Train",
+        "Idling engine",
+        "Generator",
+        "Mains hum",
+        "Chainsaw",
+    ],
 }
 RECORDED = {
     "Bark": "esc10_-_Dog_bark",
@@ -44,16 +56,10 @@ RECORDED = {
     "Chainsaw": "esc10_-_Chainsaw",
 }
 """Folders of ESC-10 (K. J. Piczak, CC BY 3.0), ten sounds each."""
-WINDOWS = {"Rumble": 1024, "Aircraft": 1024, "Vehicle": 1024, "Generator": 1024}
+LOW_KINDS = ["Aircraft", "Vehicle", "Boat", "Train", "Idling engine", "Generator", "Mains hum"]
+WINDOWS = dict.fromkeys(["Rumble", *LOW_KINDS], 1024)
 """Length of the analysis window in samples, where it is not 256: for low harmonics."""
-TOPS_HZ = {
-    "Rumble": 400.0,
-    "Aircraft": 600.0,
-    "Vehicle": 600.0,
-    "Generator": 600.0,
-    "Thunder": 600.0,
-    "Wind": 600.0,
-}
+TOPS_HZ = {"Rumble": 400.0, **dict.fromkeys(["Thunder", "Wind", *LOW_KINDS], 600.0)}
 """Highest frequency that is drawn, where it is not 2 kHz."""
 
 

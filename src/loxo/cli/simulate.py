@@ -27,7 +27,8 @@ def simulate(
         int,
         typer.Option(
             help="Write a clip set for training instead: number of scenes of 30 s, at 4 kHz. "
-            "--hours, --recordings, --rate and --events-per-hour have no effect then.",
+            "--hours, --recordings, --rate, --events-per-hour and --lookalikes-per-hour have no "
+            "effect then.",
             min=0,
         ),
     ] = 0,
@@ -49,6 +50,14 @@ def simulate(
     events_per_hour: Annotated[
         float, typer.Option(help="Mean number of events of each label in an hour.", min=0)
     ] = 60,
+    lookalikes_per_hour: Annotated[
+        float,
+        typer.Option(
+            help="Mean number of other sounds in an hour: engines, calls, thunder, ... A quiet "
+            "forest has some dozens.",
+            min=0,
+        ),
+    ] = 360,
     seed: Annotated[
         int,
         typer.Option(
@@ -83,6 +92,7 @@ def simulate(
         rumbles_per_minute=per_minute,
         gunshots_per_minute=per_minute,
         others_per_minute=per_minute,
+        lookalikes_per_minute=lookalikes_per_hour / 60,
     )
     if clips:
         settings = SceneSettings(labels=names)

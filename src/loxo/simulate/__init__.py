@@ -12,9 +12,16 @@ Modules, in the order in which they use one another:
 
     signals.py      coloured noise, harmonics, envelopes
     propagation.py  what a forest does to a sound on its way
-    rumbles.py      a rumble
+    beds.py         steady noises: hum, machines, surf, streams, rain, insects, frogs
+    overload.py     what small and overloaded recorders do to loud sounds
+    rumbles.py      an elephant that calls, and its rumbles
+    weapons.py      what leaves a gun: blast and shock wave
+    beds.py         steady noises: hum, machines, surf, streams, rain, insects, frogs
+    overload.py     what small and overloaded recorders do to loud sounds
+    rumbles.py      an elephant that calls, and its rumbles
+    weapons.py      what leaves a gun: blast and shock wave
     gunshots.py     a gunshot or a burst
-    voices.py, engines.py, weather.py, thumps.py
+    voices.py, mammals.py, engines.py, weather.py, thumps.py
                     sounds that are confused with events, listed in lookalikes.py
     places.py       the background noise of a place
     recorder.py     what a recorder does to the sound

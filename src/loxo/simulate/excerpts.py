@@ -6,16 +6,26 @@ peak.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from loxo.acoustics import amplitude_factor, log_uniform
 from loxo.simulate.signals import Array, Rng, coloured_noise, ramped_envelope, unit_variance
 from loxo.timeline import samples_at
 
-__all__ = ["Fit", "draw_excerpt", "extent", "fade_to_length", "fit_to_noise"]
+__all__ = [
+    "Fit",
+    "LevelBand",
+    "draw_excerpt",
+    "draw_recorded",
+    "extent",
+    "fade_to_length",
+    "fit_to_noise",
+]
 
 ENVELOPE_S = 0.04
 """Length of the cells over which power is averaged."""
@@ -25,6 +35,11 @@ and a part with the onset of a gunshot."""
 SHORTEST_PART_S = 0.25
 EDGE_S = 0.005
 """Time in which an excerpt rises from silence and falls to it."""
+RECORDED_S = (0.15, 6.0)
+"""Range of the lengths of excerpts of real recordings."""
+LEAST_SHARE = 0.1
+"""Share of a sound's energy that counts for its level at least. Of a sound with next to no energy
+in the band of levels, the gain would have no limit."""
 
 
 def extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
@@ -44,11 +59,20 @@ def extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
     return int(edges[loud[0]]), int(edges[loud[-1] + 1])
 
 
-def draw_excerpt(rng: Rng, sound: Array, rate: int, *, shot: bool) -> Array:
+def draw_excerpt(
+    rng: Rng,
+    sound: Array,
+    rate: int,
+    *,
+    shot: bool,
+    recordings: Sequence[NDArray[np.float32]] = (),
+) -> Array:
     """Cut a sound at both ends, and add the noise of the place where it was recorded.
 
     Args:
         shot: keep the onset in any case, as gunshots are not recognised without.
+        recordings: real recordings `(sample,)` whose noise half of the excerpts have. Otherwise
+            only look-alikes would have the noise of real recordings, and give themselves away.
     """
     first, last = extent(sound, rate, float(rng.uniform(18, 40)))
     if rng.random() < (SHOT_PART_SHARE if shot else PART_SHARE):
@@ -57,9 +81,15 @@ def draw_excerpt(rng: Rng, sound: Array, rate: int, *, shot: bool) -> Array:
     lead_n = samples_at(rng.uniform(0, 0.1), rate)
     body = sound[max(0, first - lead_n) : last]
     slope_db = rng.uniform(-8, 2)
-    noise = unit_variance(
-        coloured_noise(rng, len(body), rate, lambda f: slope_db * np.log2(np.maximum(f, 20) / 100))
-    )
+    if recordings and rng.random() < 0.5:
+        piece = _piece(rng, len(body), recordings)
+        noise = unit_variance(np.resize(piece, len(body)))
+    else:
+        noise = unit_variance(
+            coloured_noise(
+                rng, len(body), rate, lambda f: slope_db * np.log2(np.maximum(f, 20) / 100)
+            )
+        )
     noisy = body + noise * body.std() * amplitude_factor(rng.uniform(-40, -10))
     excerpt: Array = noisy * ramped_envelope(len(body), rate, EDGE_S)
     return excerpt
@@ -95,6 +125,40 @@ def fade_to_length(sound: Array, n: int, rate: int) -> Array:
     return sound[:n] * np.minimum(1, np.arange(n, 0, -1) / fade_n)
 
 
+def draw_recorded(rng: Rng, rate: int, recordings: Sequence[NDArray[np.float32]]) -> Array:
+    """Cut a piece `(sample,)` of one of some real recordings, with abrupt or soft ends.
+
+    Args:
+        recordings: waveforms `(sample,)` at the rate; a short one is taken whole.
+    """
+    whole = _piece(rng, samples_at(log_uniform(rng, *RECORDED_S), rate), recordings)
+    edge_s = log_uniform(rng, EDGE_S, 0.5)
+    piece: Array = whole * ramped_envelope(len(whole), rate, edge_s)
+    # Digital silence cannot be given a level.
+    return piece if piece.any() else rng.standard_normal(len(piece))
+
+
+def _piece(rng: Rng, n: int, recordings: Sequence[NDArray[np.float32]]) -> Array:
+    """Cut `n` samples, or fewer, of one of some recordings; all of their seconds are as likely."""
+    lengths = np.array([len(recording) for recording in recordings])
+    recording = recordings[int(rng.choice(len(recordings), p=lengths / lengths.sum()))]
+    n = min(len(recording), n)
+    start = int(rng.integers(len(recording) - n + 1))
+    return recording[start : start + n].astype(float)
+
+
+class LevelBand(NamedTuple):
+    """Frequencies in Hz in which the level of a kind of sound is stated.
+
+    Args:
+        sound_hz: range of the sound's energy that counts.
+        noise_hz: range of the noise that it is compared with.
+    """
+
+    sound_hz: tuple[float, float]
+    noise_hz: tuple[float, float]
+
+
 class Fit(NamedTuple):
     """Band of a sound in Hz, and the factor of its amplitude that gives it a level."""
 
@@ -103,13 +167,17 @@ class Fit(NamedTuple):
     gain: float
 
 
-def fit_to_noise(sound: Array, noise: Array, rate: int, snr_db: float) -> Fit:
-    """Find the band of a sound, and the gain that gives it a signal-to-noise ratio there.
+def fit_to_noise(
+    sound: Array, noise: Array, rate: int, snr_db: float, level_band: LevelBand | None = None
+) -> Fit:
+    """Find the band of a sound, and the gain that gives it a signal-to-noise ratio.
 
     Args:
         sound: `(sample,)`.
         noise: `(sample,)`, what surrounds it; it may be shorter.
-        snr_db: ratio of the mean powers within the band that holds 90 % of the sound's energy.
+        snr_db: ratio of the mean powers in the band of levels.
+        level_band: frequencies that count; None takes the band that holds 90 % of the sound's
+            energy.
     """
     # At least a second, so that bins are not wider than 1 Hz.
     n = fft.next_fast_len(max(len(sound), rate), real=True)
@@ -122,8 +190,14 @@ def fit_to_noise(sound: Array, noise: Array, rate: int, snr_db: float) -> Fit:
     # factor restores the mean power.
     window = np.hanning(len(noise)) * np.sqrt(8 / 3)
     noise_energy = np.abs(fft.rfft((noise * window).astype(np.float32), n)) ** 2
-    band = slice(low, high + 1)
-    ratio = noise_energy[band].sum() / energy[band].sum() * len(sound) / len(noise)
     bin_hz = rate / n
+    if level_band is None:
+        of_sound = of_noise = slice(low, high + 1)
+    else:
+        of_sound, of_noise = (
+            slice(int(low_hz / bin_hz), int(high_hz / bin_hz) + 1) for low_hz, high_hz in level_band
+        )
+    counted = max(energy[of_sound].sum(), LEAST_SHARE * energy.sum())
+    ratio = noise_energy[of_noise].sum() / counted * len(sound) / len(noise)
     gain = float(np.sqrt(10 ** (snr_db / 10) * ratio))
     return Fit(low * bin_hz, (high + 1) * bin_hz, gain)

@@ -7,11 +7,41 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from loxo.simulate.engines import aircraft, chainsaw, generator, vehicle
+from loxo.simulate.engines import (
+    aircraft,
+    boat,
+    chainsaw,
+    generator,
+    idling,
+    mains,
+    train,
+    vehicle,
+)
+from loxo.simulate.mammals import big_cat, cattle, colobus, donkey, hippo
 from loxo.simulate.signals import Maker
-from loxo.simulate.thumps import chest_beats, drumming, knock
-from loxo.simulate.voices import bark, bird, blow, frog, insects, people, roar, trumpet
-from loxo.simulate.weather import branch_snap, rain, thunder, tree_fall, wind_gust
+from loxo.simulate.thumps import boat_knocks, chest_beats, drumming, drums, hammering, knock
+from loxo.simulate.voices import (
+    bark,
+    bird,
+    blow,
+    frog,
+    frog_chorus,
+    insects,
+    music,
+    people,
+    roar,
+    trumpet,
+)
+from loxo.simulate.weather import (
+    branch_snap,
+    fire_crackle,
+    rain,
+    stream,
+    surf,
+    thunder,
+    tree_fall,
+    wind_gust,
+)
 
 __all__ = ["LOOKALIKES", "Lookalike"]
 
@@ -29,25 +59,42 @@ class Lookalike(NamedTuple):
 
 
 LOOKALIKES = {
-    "Roar": Lookalike(roar, 2.2),
-    "Trumpet": Lookalike(trumpet, 2.0),
-    "Blow": Lookalike(blow, 0.8),
-    "Bark": Lookalike(bark, 1.6),
-    "Knock": Lookalike(knock, 1.4),
-    "Branch": Lookalike(branch_snap, 1.3),
-    "Thunder": Lookalike(thunder, 1.2),
-    "Wind": Lookalike(wind_gust, 1.3),
-    "Drumming": Lookalike(drumming, 1.0),
-    "Chest beats": Lookalike(chest_beats, 0.5),
+    "Roar": Lookalike(roar, 3.2),
+    "Trumpet": Lookalike(trumpet, 2.8),
+    "Blow": Lookalike(blow, 1.1),
+    "Bark": Lookalike(bark, 1.8),
+    "Knock": Lookalike(knock, 1.2),
+    "Branch": Lookalike(branch_snap, 1.2),
+    "Hammering": Lookalike(hammering, 0.9),
+    "Boat knocks": Lookalike(boat_knocks, 0.8),
+    "Thunder": Lookalike(thunder, 1.8),
+    "Fire": Lookalike(fire_crackle, 1.2),
+    "Surf": Lookalike(surf, 0.9),
+    "Stream": Lookalike(stream, 0.3),
+    "Wind": Lookalike(wind_gust, 1.2),
+    "Drumming": Lookalike(drumming, 0.9),
+    "Chest beats": Lookalike(chest_beats, 0.4),
     "Aircraft": Lookalike(aircraft, 1.1),
-    "Vehicle": Lookalike(vehicle, 0.7),
-    "Generator": Lookalike(generator, 0.3),
+    "Vehicle": Lookalike(vehicle, 0.9),
+    "Boat": Lookalike(boat, 0.7),
+    "Train": Lookalike(train, 0.6),
+    "Idling engine": Lookalike(idling, 1.8),
+    "Generator": Lookalike(generator, 0.4),
+    "Mains hum": Lookalike(mains, 0.5),
     "Chainsaw": Lookalike(chainsaw, 0.7),
-    "Tree fall": Lookalike(tree_fall, 0.6),
-    "Rain": Lookalike(rain, 0.9),
-    "Bird": Lookalike(bird, 0.7),
+    "Tree fall": Lookalike(tree_fall, 0.5),
+    "Rain": Lookalike(rain, 0.8),
+    "Big cat": Lookalike(big_cat, 1.2),
+    "Cattle": Lookalike(cattle, 1.2),
+    "Donkey": Lookalike(donkey, 0.6),
+    "Colobus": Lookalike(colobus, 0.7),
+    "Hippo": Lookalike(hippo, 0.6),
+    "Bird": Lookalike(bird, 0.6),
     "Frog": Lookalike(frog, 0.5),
-    "Insects": Lookalike(insects, 0.4),
+    "Frog chorus": Lookalike(frog_chorus, 0.8),
+    "Insects": Lookalike(insects, 0.3),
     "People": Lookalike(people, 0.6),
+    "Music": Lookalike(music, 1.2),
+    "Drums": Lookalike(drums, 1.1),
 }
 """Look-alikes by label. The order is part of what a seed decides."""

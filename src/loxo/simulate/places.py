@@ -1,8 +1,8 @@
 """Places: the background noise into which sounds are set.
 
 A place has a noise spectrum of its own, and may have gusts of wind, insects, the hum of a distant
-engine, and a real recording as its background. It is drawn once and then makes any number of pieces
-of noise.
+engine, a bed such as a stream, the hum of mains, and a real recording as its background. It is
+drawn once and then makes any number of pieces of noise.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loxo.acoustics import amplitude_factor, log_uniform
+from loxo.simulate.beds import BEDS, Bed, mains_hum
 from loxo.simulate.signals import (
     Array,
     Rng,
@@ -32,6 +33,10 @@ ANCHORS_HZ = (1, 4, 12, 30, 70, 150, 400, 900, 1500, 2000, 4000, 24000)
 """Frequencies at which the level of the noise is drawn; it is interpolated in between."""
 GUSTY_SHARE, INSECTS, HUM_SHARE = 0.6, 1.0, 0.25
 """Share of places with gusts, mean number of insects, and share of places with a hum."""
+BED_SHARE, BED_DB = 0.25, (-18.0, 8.0)
+"""Share of places with a bed, and its level relative to the noise in dB."""
+MAINS_SHARE, MAINS_DB = 0.12, (-15.0, 20.0)
+"""Share of places with a hum of mains, and its level relative to all noise in dB."""
 
 
 class Insect(NamedTuple):
@@ -57,6 +62,10 @@ class Place:
         gust_hz: corner of the low-pass of wind.
         insects: insects that call.
         hum_hz: fundamental of a hum; 0 for none.
+        bed: a steady noise, or None.
+        bed_db: its level relative to the simulated noise.
+        mains: the hum of mains, or None.
+        mains_db: its level relative to all noise.
         background: real recording `(sample,)`, or None.
         noise_db: level of the simulated noise relative to the real recording.
     """
@@ -67,6 +76,10 @@ class Place:
     gust_hz: float
     insects: tuple[Insect, ...]
     hum_hz: float
+    bed: Bed | None
+    bed_db: float
+    mains: Bed | None
+    mains_db: float
     background: NDArray[np.float32] | None
     noise_db: float
 
@@ -89,14 +102,50 @@ class Place:
             for _ in range(rng.poisson(INSECTS))
         )
         hum_hz = log_uniform(rng, 12, 200) if rng.random() < HUM_SHARE else 0.0
+        kinds, weights = zip(*BEDS.values(), strict=True)
+        kind = kinds[int(rng.choice(len(kinds), p=np.array(weights) / sum(weights)))]
+        bed = kind(rng, rate) if rng.random() < BED_SHARE else None
+        mains = mains_hum(rng, rate) if rng.random() < MAINS_SHARE else None
         background = None
         if rng.random() < share and len(backgrounds) > 0:
             background = backgrounds[int(rng.integers(len(backgrounds)))]
-        noise_db = rng.uniform(-30, 6)
-        return cls(rate, levels_db, gusts_db, gust_hz, insects, hum_hz, background, noise_db)
+        return cls(
+            rate,
+            levels_db,
+            gusts_db,
+            gust_hz,
+            insects,
+            hum_hz,
+            bed,
+            rng.uniform(*BED_DB),
+            mains,
+            rng.uniform(*MAINS_DB),
+            background,
+            noise_db=rng.uniform(-30, 6),
+        )
 
     def noise(self, rng: Rng, n: int) -> Array:
-        """Make `n` samples of background noise, of about unit variance."""
+        """Make `n` samples of background noise with all that hums in it."""
+        noise, hum = self.noise_and_mains(rng, n)
+        return noise + hum
+
+    def noise_and_mains(self, rng: Rng, n: int) -> tuple[Array, Array]:
+        """Make `n` samples of background noise, of about unit variance, and of the hum of mains.
+
+        The two are apart since a hum hides little of a call, however loud it is: the level of a
+        call is better compared with the noise alone.
+        """
+        noise = self._simulated(rng, n)
+        # Simulated noise is added to a real background as well: there are more places than files.
+        if self.background is not None:
+            excerpt = _loop(rng, self.background, n)
+            noise = excerpt / (excerpt.std() + 1e-9) + amplitude_factor(self.noise_db) * noise
+        if self.mains is None:
+            return noise, np.zeros(n)
+        return noise, self.mains(rng, n) * noise.std() * amplitude_factor(self.mains_db)
+
+    def _simulated(self, rng: Rng, n: int) -> Array:
+        """Make the noise of the place without a real recording."""
         anchors = np.log2(ANCHORS_HZ)
         noise = unit_variance(
             coloured_noise(
@@ -111,12 +160,9 @@ class Place:
             # One to six harmonics, each with a level and phase of its own.
             for order in range(1, int(rng.integers(2, 8))):
                 noise += self._hum(rng, n, order)
-        # Simulated noise is added to a real background as well: there are more places than files.
-        if self.background is None:
-            return noise
-        excerpt = _loop(rng, self.background, n)
-        over: Array = excerpt / (excerpt.std() + 1e-9) + amplitude_factor(self.noise_db) * noise
-        return over
+        if self.bed is not None:
+            noise += self.bed(rng, n) * noise.std() * amplitude_factor(self.bed_db)
+        return noise
 
     def _gusts(self, rng: Rng, noise: Array) -> Array:
         """What gusts add to noise: its low part, with a level that goes up and down."""

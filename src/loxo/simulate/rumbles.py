@@ -4,20 +4,25 @@
   elephants and in short calls at clearings.
 - Contours: most are arched; flat, rising, falling and doubly arched ones are fewer, after Soltis
   2010 and Hedwig et al. 2019.
-- Durations: median 3.8 s, 95th percentile 7.0 s (training table of the Elephant Listening Project);
-  clearings add calls of 0.2-1.5 s. Some of these begin and end at once, or fall by more than an
-  octave, like those that turn into roars (Pardo et al. 2019).
+- Durations: 0.9-12.8 s, median 3.8 s, 95th percentile 7.0 s (training table of the Elephant
+  Listening Project); clearings add calls of 0.2-1.5 s. Some of these begin and end at once, or fall
+  by more than an octave, like those that turn into roars (Pardo et al. 2019).
 - Jitter: the fundamental wanders by about one per cent, four times a second. The lines of real
   calls are not straight.
 - Formants: a tract of some 2 m through the trunk or 0.7 m through the mouth (Stoeger et al. 2012),
   closed at one end. It resonates at c / 4L and odd multiples: at 20-60, 80-380 and 400-650 Hz, with
   a dark band below the last.
 - Harmonics: strong up to some hundreds of hertz in close calls at a clearing; they have faded out
-  at 0.4-2.5 kHz.
+  at 0.4-2.5 kHz. People who mark calls in forest recordings end most of their boxes at 30-60 Hz
+  (the same table): of a far call, little is left above.
+- A line: of the farthest calls, a single line of 14-36 Hz, the fundamental or the second harmonic.
+- A formant: where wind or a recorder hides the low harmonics, only a group of lines at 60-200 Hz
+  is left of a call, a fundamental of 10-20 Hz apart.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -40,10 +45,17 @@ from loxo.simulate.signals import (
 )
 from loxo.timeline import samples_at
 
-__all__ = ["CONTOURS", "pitch_contour", "rumble", "rumble_source"]
+__all__ = ["CALLERS", "CONTOURS", "Caller", "pitch_contour", "rumble"]
 
 CONTOURS = {"arched": 0.5, "flat": 0.2, "rising": 0.08, "falling": 0.12, "double": 0.1}
 """Shapes of the fundamental, and the share of each."""
+LINE_CONTOURS = {"arched": 0.5, "flat": 0.35, "rising": 0.05, "falling": 0.1}
+"""The same of calls of which a single line is left."""
+CALLERS = {"close": 0.28, "short": 0.16, "far": 0.33, "line": 0.15, "formant": 0.08}
+"""Kinds of callers, and the share of each. Near a clearing calls are whole or short; from afar, the
+lowest lines, a single line or a formant is left of them."""
+ABRUPT_SHARE = {"close": 0.08, "short": 0.4}
+"""Share of calls that begin and end at once; all others rise and fade slowly."""
 
 
 def pitch_contour(rng: Rng, n: int, kind: str) -> Array:
@@ -77,39 +89,174 @@ def pitch_contour(rng: Rng, n: int, kind: str) -> Array:
 
 
 def rumble(rng: Rng, rate: int) -> Array:
-    """Make an elephant's rumble `(sample,)`, received from 20 m to 3 km away.
-
-    Half are close calls as at a clearing. Of the farthest, only the lowest line is left.
-    """
-    close = rng.random() < 0.5
-    distance_km = log_uniform(rng, 0.02, 0.3) if close else log_uniform(rng, 0.2, 3.0)
-    source = rumble_source(rng, rate, close=close)
-    return propagate(rng, source, rate, distance_km, echo_db=rng.uniform(-30, -12))
+    """Make an elephant's rumble `(sample,)`, received from 20 m to 3 km away."""
+    return Caller.draw(rng).call(rng, rate)
 
 
-def rumble_source(rng: Rng, rate: int, *, close: bool) -> Array:
-    """Make a rumble `(sample,)` as it leaves the elephant.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An elephant that calls from one place: all of its calls have a like pitch, tract and path.
+
+        caller = Caller.draw(rng)
+        first, second = caller.call(rng, rate), caller.call(rng, rate)
 
     Args:
-        close: whether the caller is near. Such calls may be short, and may contain breath.
+        kind: a key of `CALLERS`.
+        distance_km: how far away it is.
+        echo_db: energy of the reverberation relative to the direct sound.
+        pitch_hz: lowest frequency of its contours; for a line, that of the line.
+        limit_hz: frequency of the last harmonic.
+        tilt_db: fall of the harmonics per octave.
+        formants: centre in Hz, width in Hz and gain in dB of each resonance.
+        band_hz: corners of what is left of its calls.
+        slopes_db: slope below and above that band, per octave.
+        breath_db: level of the breath in its calls relative to the voice, or None.
     """
-    short = close and rng.random() < 0.6
-    # Log-normal, with the median and the 95th percentile of the table named above.
-    if short:
-        duration_s = log_uniform(rng, 0.2, 1.5)
-    else:
-        duration_s = float(np.clip(rng.lognormal(np.log(3.8), 0.37), 0.9, 12.0))
-    n = samples_at(duration_s, rate)
-    pitch_hz = log_uniform(rng, 10, 70) if short else log_uniform(rng, 8, 35)
-    f0 = _fundamental(rng, n, duration_s, pitch_hz, steep=short)
-    source = harmonics(rng, f0, rate, limit_hz=log_uniform(rng, 400, 2500))
-    voice = _vocal_tract(rng, source, rate)
-    if close and rng.random() < 0.5:
-        voice += _breath(rng, n, rate) * voice.std() * amplitude_factor(rng.uniform(-20, 0))
-    if close and rng.random() < 0.3:
-        return voice * ramped_envelope(n, rate, log_uniform(rng, 0.01, 0.1))
+
+    kind: str
+    distance_km: float
+    echo_db: float
+    pitch_hz: float
+    limit_hz: float
+    tilt_db: float
+    formants: tuple[tuple[float, float, float], ...]
+    band_hz: tuple[float, float]
+    slopes_db: tuple[float, float]
+    breath_db: float | None
+
+    @classmethod
+    def draw(cls, rng: Rng, kind: str | None = None) -> Caller:
+        """Draw an elephant.
+
+        Args:
+            kind: a key of `CALLERS`; drawn by their shares if it is None.
+        """
+        if kind is None:
+            kind = str(rng.choice(list(CALLERS), p=list(CALLERS.values())))
+        near = kind in {"close", "short"}
+        return cls(
+            kind,
+            distance_km=_draw_distance_km(rng, kind),
+            echo_db=rng.uniform(-30, -12),
+            pitch_hz=_draw_pitch_hz(rng, kind),
+            limit_hz=log_uniform(rng, 400, 2500),
+            tilt_db=rng.uniform(2, 9) if kind == "far" else rng.uniform(-1, 10),
+            # The trunk, the mouth, and a higher resonance.
+            formants=(
+                (rng.uniform(20, 60), rng.uniform(10, 40), rng.uniform(0, 14)),
+                (log_uniform(rng, 80, 380), rng.uniform(20, 80), rng.uniform(0, 20)),
+                (rng.uniform(400, 650), rng.uniform(50, 120), rng.uniform(0, 22)),
+            ),
+            band_hz=_draw_band_hz(rng, kind),
+            slopes_db=(rng.uniform(30, 60), rng.uniform(6, 24)),
+            breath_db=rng.uniform(-20, 0) if near and rng.random() < 0.5 else None,
+        )
+
+    def call(self, rng: Rng, rate: int) -> Array:
+        """Make one of its calls `(sample,)`, as it is received."""
+        # It walks some steps from one call to the next.
+        distance_km = self.distance_km * rng.uniform(0.97, 1.03)
+        return propagate(rng, self.source(rng, rate), rate, distance_km, self.echo_db)
+
+    def source(self, rng: Rng, rate: int) -> Array:
+        """Make one of its calls `(sample,)`, as it leaves the elephant."""
+        duration_s = _draw_duration_s(rng, self.kind)
+        n = samples_at(duration_s, rate)
+        pitch_hz = self.pitch_hz * rng.uniform(0.96, 1.04)
+        if self.kind == "line":
+            bend = rng.uniform(0.02, 0.18)
+            f0 = fundamental(rng, n, duration_s, pitch_hz, LINE_CONTOURS, bend, jitter=0.003)
+            voice = _line(rng, f0, rate)
+        else:
+            # A flat contour bends little, and a steep one only where a call is short.
+            steep = self.kind == "short" and rng.random() < 0.3
+            bend = rng.uniform(0.08, 2.0 if steep else 0.5)
+            f0 = fundamental(rng, n, duration_s, pitch_hz, CONTOURS, bend)
+            voice = self._voice(rng, f0, rate)
+        if rng.random() < ABRUPT_SHARE.get(self.kind, 0.0):
+            return voice * ramped_envelope(n, rate, log_uniform(rng, 0.01, 0.1))
+        return voice * _fading(rng, n, rate)
+
+    def _voice(self, rng: Rng, f0: Array, rate: int) -> Array:
+        """Filter a source of harmonics by the tract, and add breath."""
+        source = harmonics(rng, f0, rate, self.limit_hz)
+        # The tract moves a little: no two calls have the same formants.
+        moved = rng.uniform(0.95, 1.05)
+        formants = [(moved * centre, width, gain) for centre, width, gain in self.formants]
+        low_hz, high_hz = self.band_hz
+        voice = filtered(
+            source,
+            rate,
+            lambda f: (
+                -self.tilt_db * np.log2(np.maximum(f, 5) / 20)
+                + formants_db(f, formants)
+                + high_pass_db(f, low_hz, self.slopes_db[0])
+                + low_pass_db(f, high_hz, self.slopes_db[1])
+            ),
+        )
+        if self.breath_db is not None:
+            breath = _breath(rng, len(f0), rate)
+            voice += breath * voice.std() * amplitude_factor(self.breath_db)
+        return voice
+
+
+def _draw_distance_km(rng: Rng, kind: str) -> float:
+    """Draw how far away a kind of caller is."""
+    ranges_km = {
+        "close": (0.02, 0.3),
+        "short": (0.02, 0.3),
+        "far": (0.2, 3.0),
+        "line": (0.5, 3.0),
+        "formant": (0.05, 0.6),
+    }
+    return log_uniform(rng, *ranges_km[kind])
+
+
+def _draw_pitch_hz(rng: Rng, kind: str) -> float:
+    """Draw the lowest frequency of a kind of caller; of a line, that of the line."""
+    if kind == "line":
+        return log_uniform(rng, 20, 36) if rng.random() < 0.7 else log_uniform(rng, 14, 24)
+    ranges_hz = {"close": (8, 35), "short": (10, 70), "far": (8, 26), "formant": (10, 20)}
+    return log_uniform(rng, *ranges_hz[kind])
+
+
+def _draw_band_hz(rng: Rng, kind: str) -> tuple[float, float]:
+    """Draw the corners of the band that is left of the calls of a kind of caller."""
+    if kind == "formant":
+        low_hz = rng.uniform(60, 100)
+        return low_hz, low_hz * rng.uniform(1.2, 1.9)
+    # No calls have anything below 5 Hz.
+    return 5.0, log_uniform(rng, 25, 100) if kind == "far" else log_uniform(rng, 40, 600)
+
+
+def _draw_duration_s(rng: Rng, kind: str) -> float:
+    """Draw the duration of a call."""
+    if kind == "short":
+        return log_uniform(rng, 0.2, 1.5)
+    if kind == "line":
+        return float(np.clip(rng.lognormal(np.log(4.4), 0.3), 3.0, 8.0))
+    # Log-normal. People mark a call until 15 dB below its peak or so: what they mark has the median
+    # and the 95th percentile of the table named above.
+    return float(np.clip(rng.lognormal(np.log(4.4), 0.4), 0.9, 13.0))
+
+
+def _fading(rng: Rng, n: int, rate: int) -> Array:
+    """Draw the envelope of a call that rises and fades slowly, and often weakens on its way."""
     attack, release = rng.uniform(0.08, 0.4), rng.uniform(0.1, 0.5)
-    return voice * wavering_envelope(rng, n, rate, attack, release)
+    position = np.linspace(0, 1, n)
+    # A quarter of a sine fades late: it is at -6 dB after two thirds of its way. Calls fade sooner.
+    sooner = np.clip((1 - position) / release, 0, 1) ** rng.uniform(0, 1.5)
+    weaker_db = rng.uniform(-2, 8) * position
+    envelope = wavering_envelope(rng, n, rate, attack, release)
+    return envelope * sooner * amplitude_factor(-weaker_db)
+
+
+def _line(rng: Rng, f0: Array, rate: int) -> Array:
+    """Make one line, with the lines of half and of twice its frequency hardly there."""
+    phase = 2 * np.pi * np.cumsum(f0) / rate + rng.uniform(0, 2 * np.pi)
+    below, above = amplitude_factor(rng.uniform(-60, -18, 2))
+    voice: Array = np.sin(phase) + below * np.sin(phase / 2) + above * np.sin(2 * phase)
+    return voice
 
 
 def _breath(rng: Rng, n: int, rate: int) -> Array:
@@ -122,40 +269,26 @@ def _breath(rng: Rng, n: int, rate: int) -> Array:
     )
 
 
-def _fundamental(rng: Rng, n: int, duration_s: float, pitch_hz: float, *, steep: bool) -> Array:
+def fundamental(
+    rng: Rng,
+    n: int,
+    duration_s: float,
+    pitch_hz: float,
+    contours: dict[str, float],
+    bend: float,
+    jitter: float = 0.012,
+) -> Array:
     """Draw the fundamental `(sample,)` in Hz: a contour above a pitch, with a trend and jitter.
 
     Args:
         pitch_hz: lowest frequency of the contour.
-        steep: in some calls, let the contour rise by twice the pitch instead of by half of it.
+        contours: shapes, and the share of each.
+        bend: height of the contour, as a part of the pitch; a flat one is lower.
+        jitter: by which part of it the frequency wanders, four times a second.
     """
-    # A flat contour bends little, and a steep one only where a call is short.
-    kind = str(rng.choice(list(CONTOURS), p=list(CONTOURS.values())))
-    widest = 2.0 if steep and rng.random() < 0.3 else 0.5
-    bend = rng.uniform(0.0, 0.06) if kind == "flat" else rng.uniform(0.08, widest)
-    jitter = random_curve(rng, n, max(2, int(4 * duration_s)), -0.012, 0.012)
-    course = bend * pitch_contour(rng, n, kind)
+    kind = str(rng.choice(list(contours), p=list(contours.values())))
+    course = (rng.uniform(0.0, 0.06) if kind == "flat" else bend) * pitch_contour(rng, n, kind)
     trend = rng.uniform(-0.05, 0.05) * np.linspace(0, 1, n)
-    f0: Array = pitch_hz * (1 + course + trend) * (1 + jitter)
+    wander = random_curve(rng, n, max(2, int(4 * duration_s)), -jitter, jitter)
+    f0: Array = pitch_hz * (1 + course + trend) * (1 + wander)
     return f0
-
-
-def _vocal_tract(rng: Rng, source: Array, rate: int) -> Array:
-    """Filter a source by the tilt of the larynx, formants of trunk and mouth, and a low-pass."""
-    tilt = rng.uniform(-1, 10)  # dB per octave
-    # Centre, width (Hz) and gain (dB): the trunk, the mouth, and a higher resonance.
-    formants = [
-        (rng.uniform(20, 60), rng.uniform(10, 40), rng.uniform(0, 14)),
-        (log_uniform(rng, 80, 380), rng.uniform(20, 80), rng.uniform(0, 20)),
-        (rng.uniform(400, 650), rng.uniform(50, 120), rng.uniform(0, 22)),
-    ]
-    corner_hz, slope_db = log_uniform(rng, 40, 600), rng.uniform(6, 24)
-    return filtered(
-        source,
-        rate,
-        lambda f: (
-            -tilt * np.log2(np.maximum(f, 5) / 20)
-            + formants_db(f, formants)
-            + low_pass_db(f, corner_hz, slope_db)
-        ),
-    )

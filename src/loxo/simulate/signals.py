@@ -30,6 +30,7 @@ __all__ = [
     "formants_db",
     "harmonics",
     "high_pass_db",
+    "lines",
     "low_pass_db",
     "noise_bursts",
     "ramped_envelope",
@@ -137,16 +138,26 @@ def harmonics(rng: Rng, f0: Array, rate: int, limit_hz: float, spread_db: float 
 
 
 def _read_cycle(rng: Rng, f0: Array, rate: int, count: int, spread_db: float) -> Array:
-    """Draw one cycle of `count` harmonics as a table, and read it along the phase.
+    """Draw the levels and phases of `count` harmonics, and make them."""
+    fading_db = LAST_DB * np.clip(2 * np.arange(1, count + 1) / count - 1, 0, 1)
+    levels = 10 ** ((rng.normal(0, spread_db, count) + fading_db) / 20)
+    return lines(f0, rate, levels * np.exp(2j * np.pi * rng.random(count)))
+
+
+def lines(f0: Array, rate: int, amplitudes: NDArray[np.complex128]) -> Array:
+    """Make harmonics of given amplitudes, read from a table of one cycle along the phase.
 
     The cost does not depend on the number of harmonics.
+
+    Args:
+        f0: fundamental frequency in Hz `(sample,)`.
+        amplitudes: amplitude and phase of each harmonic `(harmonic,)`, from the first on.
     """
+    count = len(amplitudes)
     # At least 64 points for the shortest period; a power of two makes the modulo a bit mask.
     size = 1 << (64 * count - 1).bit_length()
     spectrum = np.zeros(size // 2 + 1, complex)
-    fading_db = LAST_DB * np.clip(2 * np.arange(1, count + 1) / count - 1, 0, 1)
-    levels = 10 ** ((rng.normal(0, spread_db, count) + fading_db) / 20)
-    spectrum[1 : count + 1] = levels * np.exp(2j * np.pi * rng.random(count))
+    spectrum[1 : count + 1] = amplitudes
     cycle = fft.irfft(spectrum, size) * (size / 2)
     # Phase in points of the table; values between two points are interpolated.
     position = np.cumsum(f0) * (size / rate)

@@ -5,12 +5,12 @@
 - Blows: an elephant's breath, 0.3-2.5 s of noise without a pitch that starts abruptly and holds,
   with a few resonances of the tract.
 - Trumpets: 0.2-2.5 s, fundamental 300-700 Hz, bright harmonics, often in a staccato.
-- Barks: dogs 0.08-0.3 s, fundamental 300-900 Hz in an arch, in series, after Yin and McCowan 2004;
-  baboons and bushbuck are similar.
-- Frogs: trains of tonal pulses. Insects: trills in a narrow band above 1 kHz. Birds: hoots and
-  whistles.
-- Speech: fundamental 90-250 Hz in syllables, four a second. Music of a distant radio: constant
-  notes with a beat.
+- Barks: dogs 0.05-0.3 s, fundamental 200-900 Hz in an arch, tonal or hoarse, in series or alone,
+  of one dog or several, after Yin and McCowan 2004; baboons and bushbuck are similar.
+- Frogs: trains of tonal pulses; choruses that begin at once. Insects: trills in a narrow band above
+  1 kHz. Birds: hoots and whistles.
+- Speech: fundamental 90-250 Hz in syllables, four a second. A distant radio: constant notes.
+- Music: bass notes of 40-120 Hz on a beat of 60-150 a minute, drums, little else from afar.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from loxo.acoustics import amplitude_factor, log_uniform
+from loxo.simulate.beds import frogs
 from loxo.simulate.propagation import propagate
 from loxo.simulate.rumbles import pitch_contour
 from loxo.simulate.signals import (
@@ -36,7 +37,18 @@ from loxo.simulate.signals import (
 )
 from loxo.timeline import samples_at, seconds_at, times_s
 
-__all__ = ["bark", "bird", "blow", "frog", "insects", "people", "roar", "trumpet"]
+__all__ = [
+    "bark",
+    "bird",
+    "blow",
+    "frog",
+    "frog_chorus",
+    "insects",
+    "music",
+    "people",
+    "roar",
+    "trumpet",
+]
 
 
 def _call(rng: Rng, f0: Array, rate: int, *, noise: float, tract: tuple[float, float]) -> Array:
@@ -150,19 +162,33 @@ def trumpet(rng: Rng, rate: int) -> Array:
 
 
 def bark(rng: Rng, rate: int) -> Array:
-    """Make a series of barks of similar pitch, as of dogs, baboons and bushbuck."""
-    pitch_hz = log_uniform(rng, 200, 800)
-    seconds, gap_s = log_uniform(rng, 0.08, 0.3), log_uniform(rng, 0.1, 0.9)
-    noise = rng.uniform(0.1, 1.5)
+    """Make barks of one to three dogs, baboons or bushbuck: single, in pairs or in long series."""
+    # Most come from one animal. Several bark across one another.
+    dogs = [_barks(rng, rate) for _ in range(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))]
+    together = np.zeros(max(map(len, dogs)))
+    for dog in dogs:
+        start = rng.integers(0, len(together) - len(dog) + 1)
+        together[start : start + len(dog)] += dog
+    return _received(rng, together, rate, farthest_km=0.8)
+
+
+def _barks(rng: Rng, rate: int) -> Array:
+    """Make the barks of one animal, of similar pitch."""
+    pitch_hz = log_uniform(rng, 160, 900)
+    seconds, gap_s = log_uniform(rng, 0.05, 0.3), log_uniform(rng, 0.1, 1.2)
+    # From clear tones to barks so hoarse that they have no pitch.
+    noise, attack_s = log_uniform(rng, 0.05, 4), log_uniform(rng, 0.003, 0.05)
+    tract = log_uniform(rng, 0.4, 1) * pitch_hz, log_uniform(rng, 800, 4000)
+    in_pairs = rng.random() < 0.25
     parts = []
-    for _ in range(rng.integers(1, 7)):
+    for index in range(int(log_uniform(rng, 1, 15))):
         n = samples_at(seconds * rng.uniform(0.8, 1.2), rate)
         f0 = pitch_hz * rng.uniform(0.9, 1.1) * (0.7 + 0.4 * pitch_contour(rng, n, "arched"))
-        call = _call(rng, f0, rate, noise=noise, tract=(0.8 * pitch_hz, 2500))
-        part = call * ramped_envelope(n, rate, rng.uniform(0.01, 0.05))
-        level = rng.uniform(0.5, 1)
-        parts.append(np.pad(level * part, (0, samples_at(gap_s * rng.uniform(0.7, 1.3), rate))))
-    return _received(rng, np.concatenate(parts), rate, farthest_km=0.5)
+        call = unit_variance(_call(rng, f0, rate, noise=noise, tract=tract))
+        part = call * ramped_envelope(n, rate, attack_s) * np.linspace(1, rng.uniform(0.1, 1), n)
+        pause_s = gap_s * rng.uniform(0.7, 1.3) * (0.3 if in_pairs and index % 2 == 0 else 1)
+        parts.append(np.pad(rng.uniform(0.5, 1) * part, (0, samples_at(pause_s, rate))))
+    return np.concatenate(parts)
 
 
 def bird(rng: Rng, rate: int) -> Array:
@@ -182,6 +208,16 @@ def frog(rng: Rng, rate: int) -> Array:
     pulse = np.exp(-np.linspace(0, 5, n)) * tone
     gap_n = samples_at(rng.uniform(0.02, 0.3), rate)
     return np.tile(np.pad(pulse, (0, gap_n)), rng.integers(4, 25))
+
+
+def frog_chorus(rng: Rng, rate: int) -> Array:
+    """Make a chorus of frogs that begins within a second, and ends almost as soon."""
+    n = samples_at(rng.uniform(5, 20), rate)
+    chorus = frogs(rng, rate)(rng, n)
+    # One frog begins, and at once all do.
+    edges = ramped_envelope(n, rate, log_uniform(rng, 0.02, 1.0))
+    change_db = random_curve(rng, n, max(2, samples_at(seconds_at(n, rate), 1)), -6, 0)
+    return _received(rng, chorus * edges * amplitude_factor(change_db), rate)
 
 
 def insects(rng: Rng, rate: int) -> Array:
@@ -211,3 +247,50 @@ def people(rng: Rng, rate: int) -> Array:
         gap_n = 0 if music else samples_at(rng.uniform(0.02, 0.2), rate)
         parts.append(np.pad(note, (0, gap_n)))
     return _received(rng, np.concatenate(parts), rate)
+
+
+def music(rng: Rng, rate: int) -> Array:
+    """Make music from afar: a bass line, drums on the beat, perhaps a tune.
+
+    Walls and forest take the highs; what carries far is bass.
+    """
+    beat_s, count = 60 / rng.uniform(60, 150), int(rng.integers(8, 33))
+    # Not longer than 20 s; the last note has its time.
+    count = min(count, int(20 / beat_s))
+    out = np.zeros(samples_at(beat_s * (count + 1), rate))
+    root_hz = log_uniform(rng, 40, 100)
+    # A pattern of four or eight beats is repeated, as in most music.
+    bar = int(rng.choice([4, 8]))
+    steps = rng.choice([0, 0, 3, 5, 7, 10, -2], size=bar)
+    held, struck = rng.uniform(0.3, 1.0), rng.uniform(0, 1.5) * (rng.random(bar) < 0.7)
+    harmonics_db = rng.uniform(-25, 0)
+    for beat in range(count):
+        start, n = samples_at(beat * beat_s, rate), samples_at(beat_s * held, rate)
+        note = _bass_note(root_hz * 2 ** (steps[beat % bar] / 12), n, rate, harmonics_db)
+        out[start : start + n] += note
+        if struck[beat % bar]:
+            drum = struck[beat % bar] * _drum(rng, rate)
+            out[start : start + len(drum)] += drum[: len(out) - start]
+    if rng.random() < 0.4:
+        # The tune is repeated as well.
+        out += rng.uniform(0.1, 1) * np.resize(unit_variance(people(rng, rate)), len(out))
+    top_hz, slope_db = log_uniform(rng, 100, 2000), rng.uniform(6, 18)
+    muffled = filtered(out, rate, lambda f: low_pass_db(f, top_hz, slope_db))
+    return _received(rng, muffled, rate, farthest_km=1.5)
+
+
+def _bass_note(pitch_hz: float, n: int, rate: int, harmonics_db: float) -> Array:
+    """Make a note of a bass `(sample,)`: three harmonics that fade."""
+    phase = 2 * np.pi * pitch_hz * times_s(n, rate)
+    factor = amplitude_factor(harmonics_db)
+    note = np.sin(phase) + factor * np.sin(2 * phase) + 0.5 * factor * np.sin(3 * phase)
+    return note * np.exp(-1.5 * np.linspace(0, 1, n)) * ramped_envelope(n, rate, 0.02)
+
+
+def _drum(rng: Rng, rate: int) -> Array:
+    """Make a stroke of a drum `(sample,)`: a tone that falls to 40-120 Hz, and noise."""
+    time_s = times_s(samples_at(0.4, rate), rate)
+    lowest_hz, decay_s = rng.uniform(40, 120), rng.uniform(0.03, 0.12)
+    cycles = lowest_hz * (time_s - 0.02 * rng.uniform(0, 3) * np.exp(-time_s / 0.02))
+    stroke = np.sin(2 * np.pi * cycles) + rng.uniform(0, 0.7) * rng.standard_normal(len(time_s))
+    return stroke * np.exp(-time_s / decay_s)

@@ -64,6 +64,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "recurrent": (RECURRENT,),
     "recurrent, half the learning rate": (RECURRENT, "optimiser.learning_rate=2e-3"),
     "floor of 10 s": ("front_end.floor_s=10",),
+    "mean floor": ("front_end.floor_quantile=null",),
+    "floor at the median": ("front_end.floor_quantile=0.5",),
     "short windows of 80 ms, two a frame": (
         bands("short", window=320, per_frame=2, tukey_taper=1),
     ),

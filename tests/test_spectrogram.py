@@ -284,7 +284,7 @@ def test_digital_silence_is_zero_and_does_not_enter_the_floor() -> None:
     )  # two seconds of floor and a window away
     # Near the hole the floor is known from one side only, but it is that of the noise.
     near = np.r_[85:98, 202:215]
-    np.testing.assert_allclose(holed[:, near].mean(axis=1), whole[:, near].mean(axis=1), atol=0.35)
+    np.testing.assert_allclose(holed[:, near].mean(axis=1), whole[:, near].mean(axis=1), atol=0.5)
 
 
 def test_silence_alone_is_zero() -> None:
@@ -320,21 +320,23 @@ def test_samples_that_are_not_whole_frames_are_refused(n_samples: int) -> None:
 # ---- the same features in pieces, shifted, and by the reference
 
 
-def test_the_features_are_those_of_the_reference() -> None:
+@pytest.mark.parametrize("quantile", [None, 0.0, 0.25, 1.0])
+def test_the_features_are_those_of_the_reference(quantile: float | None) -> None:
     waveform = noise(1.55) + tone(30.0, 1.55, 0.3)
     waveform[2400:4800] = 0.0
-    front_end = FrontEnd(floor_s=1.0)
+    front_end = FrontEnd(floor_s=1.0, floor_quantile=quantile)
     np.testing.assert_allclose(
         spectrogram(waveform, front_end), reference.spectrogram(waveform, front_end), atol=1e-4
     )
 
 
 @settings(max_examples=10)
-@given(st.integers(1, 30), st.integers(0, 100))
+@given(st.integers(1, 10), st.integers(0, 100))
 def test_a_shift_by_whole_frames_shifts_the_features(frames: int, seed: int) -> None:
     waveform = wind(12.0, seed)
+    frames *= QUICK.floor_step  # the floor is counted from whole steps
     whole, later = spectrogram(waveform, QUICK), spectrogram(waveform[frames * HOP :], QUICK)
-    away = 2 * QUICK.floor_frames + 2  # from the new start: two means and a window
+    away = QUICK.floor_reach + 2  # from the new start: the floor and a window
     np.testing.assert_allclose(later[:, away:], whole[:, frames + away :], atol=1e-5)
 
 
@@ -350,14 +352,51 @@ def test_frames_may_be_computed_in_any_pieces(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(log_bands(samples, FRONT_END), whole, atol=1e-5)
 
 
-def test_the_floor_reaches_twice_as_far_as_its_mean() -> None:
-    power = log_bands(padded(wind(20.0)), QUICK)
+def changed_frames(front_end: FrontEnd) -> list[int]:
+    """First and last frame whose features change with the level of frame 100."""
+    power = log_bands(padded(wind(20.0)), front_end)
     changed = power.copy()
-    changed[100] += 1.0
-    moved = np.flatnonzero(
-        (subtract_floor(changed, QUICK) != subtract_floor(power, QUICK)).any(axis=1)
-    )
-    assert (moved[0], moved[-1]) == (100 - 2 * QUICK.floor_frames, 100 + 2 * QUICK.floor_frames)
+    changed[100] -= 1.0
+    before, after = subtract_floor(power, front_end), subtract_floor(changed, front_end)
+    moved = np.flatnonzero((before != after).any(axis=1))
+    return [int(moved[0]), int(moved[-1])]
+
+
+def test_a_mean_floor_reaches_twice_as_far_as_its_mean() -> None:
+    front_end = FrontEnd(floor_s=2.0, floor_quantile=None)
+    reach = 2 * front_end.floor_frames
+    assert changed_frames(front_end) == [100 - reach, 100 + reach]
+
+
+def test_a_floor_does_not_reach_beyond_its_reach() -> None:
+    first, last = changed_frames(QUICK)
+    assert 100 - QUICK.floor_reach <= first < 100 - QUICK.floor_reach // 2
+    assert 100 + QUICK.floor_reach // 2 < last <= 100 + QUICK.floor_reach
+
+
+# ---- events do not lift the floor
+
+
+def rise_of_a_call(seconds: float, call_s: float, front_end: FrontEnd) -> float:
+    """Mean rise in bel of a line of 30 Hz that fills the middle of a recording of noise."""
+    waveform = noise(seconds)
+    first = int((seconds - call_s) / 2 * RATE)
+    call = tone(30.0, call_s, 0.1)
+    waveform[first : first + len(call)] += call
+    band = int(np.argmin(np.abs(front_end.band_centres_hz - 30.0)))
+    frames = slice(first // HOP + 2, (first + int(call_s * RATE)) // HOP - 2)
+    return float(spectrogram(waveform, front_end)[band, frames].mean())
+
+
+@pytest.mark.parametrize("seconds", [10.0, 14.0, 30.0])
+def test_a_call_that_fills_half_of_a_recording_stands_out_as_in_a_long_one(
+    seconds: float,
+) -> None:
+    in_long = rise_of_a_call(60.0, 4.0, FRONT_END)
+    assert rise_of_a_call(seconds, 0.5 * seconds, FRONT_END) == pytest.approx(in_long, abs=0.2)
+    # A mean rises with the call.
+    mean = FrontEnd(floor_quantile=None)
+    assert rise_of_a_call(seconds, 0.5 * seconds, mean) < in_long - 0.5
 
 
 # ---- the two implementations
@@ -415,6 +454,15 @@ def test_a_batch_has_the_features_of_each_item() -> None:
     np.testing.assert_allclose(batch, [spectrogram(row, QUICK) for row in rows], atol=1e-4)
 
 
+def test_mixed_precision_leaves_the_features_in_single_precision() -> None:
+    waveform = torch.from_numpy(wind(3.0))[None]
+    front_end = TorchSpectrogram(QUICK)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = front_end(waveform)
+    assert mixed.dtype == torch.float32
+    np.testing.assert_array_equal(mixed.numpy(), front_end(waveform).numpy())
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="recordings are not here")
 @pytest.mark.parametrize("folder", ["nn01b", "dzanga", "belize", "urbansound8k", "hirudewmi"])
 def test_the_implementations_agree_on_real_recordings(folder: str) -> None:
@@ -424,4 +472,4 @@ def test_the_implementations_agree_on_real_recordings(folder: str) -> None:
         # Single precision is worse in a band 80 dB or more below the loudest one of its frame;
         # lossy files have such bands.
         assert np.quantile(difference, 0.97) < 1e-4
-        assert difference.max() < 1e-3
+        assert difference.max() < 2e-3

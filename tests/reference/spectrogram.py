@@ -21,7 +21,7 @@ def spectrogram(waveform: Samples, front_end: FrontEnd) -> NDArray[np.float64]:
         for bands in (front_end.long, front_end.short)
         for row in zip(*frames(waveform, front_end, bands), strict=True)
     ]
-    return np.array([above_floor(row, front_end.floor_frames) for row in rows])
+    return np.array([above_floor(row, front_end) for row in rows])
 
 
 def frames(waveform: Samples, front_end: FrontEnd, bands: Bands) -> Iterator[list[float]]:
@@ -94,13 +94,40 @@ def band_mean(spectrum: list[float], band: int, bands: Bands, rate: int) -> floa
     return total / weight
 
 
-def above_floor(row: tuple[float, ...], reach: int) -> list[float]:
+def above_floor(row: tuple[float, ...], front_end: FrontEnd) -> list[float]:
     """Bel above the floor of one band; silence is zero."""
     audible = [value > math.log10(SILENCE) + 0.01 for value in row]
-    floor = running_mean(row, audible, reach)
-    cut = [min(pair) for pair in zip(row, floor, strict=True)]
-    floor = running_mean(cut, audible, reach)
+    if front_end.floor_quantile is None:
+        floor = running_mean(row, audible, front_end.floor_frames)
+        cut = [min(pair) for pair in zip(row, floor, strict=True)]
+        floor = running_mean(cut, audible, front_end.floor_frames)
+    else:
+        floor = quantile_floor(row, audible, front_end, front_end.floor_quantile)
     return [min(5.0, max(-2.0, row[k] - floor[k])) if audible[k] else 0.0 for k in range(len(row))]
+
+
+def quantile_floor(
+    row: tuple[float, ...], audible: list[bool], front_end: FrontEnd, quantile: float
+) -> list[float]:
+    """Quantile of the mean levels of the cells around each point, linear between points."""
+    cell = max(1, front_end.floor_frames // 15)
+    levels: list[float | None] = []
+    for start in range(0, len(row), cell):
+        known = [row[k] for k in range(start, min(start + cell, len(row))) if audible[k]]
+        levels.append(sum(known) / len(known) if known else None)
+
+    def at(point: int) -> float:
+        first = 3 * point - 15
+        around = [levels[k] for k in range(max(0, first), min(len(levels), first + 30))]
+        known = [level for level in around if level is not None]
+        return float(np.quantile(known, quantile)) if known else 0.0
+
+    floor = []
+    for frame in range(len(row)):
+        point, beyond = divmod(frame, 3 * cell)
+        share = beyond / (3 * cell)
+        floor.append((1 - share) * at(point) + share * at(point + 1))
+    return floor
 
 
 def running_mean(

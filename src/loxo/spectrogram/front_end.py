@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from loxo.timeline import FrameGrid, samples_at
 
-__all__ = ["Bands", "FrontEnd"]
+__all__ = ["FLOOR_CELLS", "FLOOR_STEP", "Bands", "FrontEnd"]
 
 PASSBAND = 0.78
 """Share of the decimated Nyquist frequency up to which the low-pass filter changes nothing, and
 aliases are 80 dB down."""
+FLOOR_CELLS = 15
+"""Cells at either side of a point whose levels decide the floor there."""
+FLOOR_STEP = 3
+"""Cells between two points at which the floor is estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,9 @@ class FrontEnd:
         rate: samples per second of the waveform.
         hop: samples per frame.
         long, short: bands on long and on short windows, in this order along the band axis.
-        floor_s: length of the running mean that is subtracted from each band.
+        floor_s: length of the time from which the noise floor of each band is estimated.
+        floor_quantile: share of that time in which a band is below its floor, so that events may
+            fill the rest of it; None takes a running mean, as models before format 3 do.
 
     Raises:
         ValueError: if windows are not centred on frames, decimation does not divide hop and window,
@@ -98,11 +104,14 @@ class FrontEnd:
         tukey_taper=0.4,
     )
     floor_s: float = 30.0
+    floor_quantile: float | None = 0.25
 
     def __post_init__(self) -> None:
         for bands in (self.long, self.short):
             self._check_windows(bands)
             self._check_frequencies(bands)
+        if self.floor_quantile is not None and not 0 <= self.floor_quantile <= 1:
+            raise ValueError(f"floor_quantile {self.floor_quantile} must lie in [0, 1]")
 
     def _check_windows(self, bands: Bands) -> None:
         hop, rest = divmod(self.hop, bands.per_frame)
@@ -162,8 +171,25 @@ class FrontEnd:
 
     @property
     def floor_frames(self) -> int:
-        """Frames before and after each frame that a running mean of the floor covers.
-
-        The mean is taken twice, so the floor of a frame depends on twice as many frames.
-        """
+        """Frames before and after each frame from which its floor is estimated."""
         return samples_at(self.floor_s / 2, self.rate) // self.hop
+
+    @property
+    def floor_cell(self) -> int:
+        """Frames of a cell: the floor is a quantile of the mean levels of cells."""
+        return max(1, self.floor_frames // FLOOR_CELLS)
+
+    @property
+    def floor_step(self) -> int:
+        """Frames between the points at which the floor is estimated.
+
+        The floor is linear between them. So frames must be counted from such a point.
+        """
+        return 1 if self.floor_quantile is None else FLOOR_STEP * self.floor_cell
+
+    @property
+    def floor_reach(self) -> int:
+        """Frames before and after each frame that its floor depends on."""
+        if self.floor_quantile is None:
+            return 2 * self.floor_frames  # the mean is taken twice
+        return FLOOR_CELLS * self.floor_cell + self.floor_step

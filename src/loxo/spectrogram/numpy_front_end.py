@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from loxo.spectrogram.front_end import Bands, FrontEnd
+from loxo.spectrogram.front_end import FLOOR_CELLS, FLOOR_STEP, Bands, FrontEnd
 from loxo.timeline import ceil_div
 
 __all__ = [
@@ -189,34 +189,84 @@ def decimated(samples: Array, bands: Bands) -> Array:
 def subtract_floor(log_power: Array, front_end: FrontEnd) -> Array:
     """Subtract the floor of each band from log power `(frame, band)`, both in bel.
 
-    Values are those of the whole recording for frames that are at least `2 *
-    front_end.floor_frames` away from both ends of the block, or lie near an end of the recording.
+    Values are those of the whole recording for frames that are at least `front_end.floor_reach`
+    away from both ends of the block, or lie near an end of the recording. The block must begin at a
+    multiple of `front_end.floor_step` frames of the recording.
     """
     if len(log_power) == 0:
         return log_power
-    rows = np.ascontiguousarray(log_power.T)  # running sums are faster along contiguous memory
-    size = 2 * front_end.floor_frames + 1
-    audible = rows > SILENCE_BEL
-    has_silence = not audible.all()
+    audible = log_power > SILENCE_BEL
+    if front_end.floor_quantile is None:
+        floor = mean_floor(log_power, audible, front_end)
+    else:
+        floor = quantile_floor(log_power, audible, front_end, front_end.floor_quantile)
+    rise: Array = np.subtract(log_power, floor, out=floor)
+    np.clip(rise, LOWEST_BEL, HIGHEST_BEL, out=rise)
+    rise[~audible] = 0.0
+    return rise
 
-    # Means are sums over the frames of a window that exist and are audible. Without silence the
-    # number of those frames is the same for every band.
-    counted = audible if has_silence else audible[:1]
-    share: Array = uniform_filter1d(counted.astype(np.float32), size, mode="constant")
+
+def quantile_floor(
+    log_power: Array, audible: NDArray[np.bool_], front_end: FrontEnd, quantile: float
+) -> Array:
+    """Floor `(frame, band)`: a quantile of the mean levels of cells around each point.
+
+    A mean over the time around a frame rises with the events in it; a low quantile does not, as
+    long as they leave enough of that time free (order statistics, as radar uses them: H. Rohling,
+    "Radar CFAR thresholding in clutter and multiple target situations", 1983). Cells of a second
+    are long enough for their levels to vary little. In short recordings, the cells that exist
+    count. Silent frames count nowhere.
+    """
+    n_frames, n_bands = log_power.shape
+    step = front_end.floor_step
+    levels = cell_levels(log_power, audible, front_end.floor_cell)
+    # Points lie at the edges of steps: one before the first frame, one after the last.
+    n_points = ceil_div(n_frames, step) + 1
+    after = (n_points - 1) * FLOOR_STEP + FLOOR_CELLS - len(levels)
+    padded = np.pad(levels, ((FLOOR_CELLS, after), (0, 0)), constant_values=np.inf)
+    around = sliding_window_view(padded, 2 * FLOOR_CELLS, axis=0)[::FLOOR_STEP]
+    ranked = np.sort(around, axis=-1)  # (point, band, cell); cells that are silent come last
+    n_known = np.isfinite(ranked).sum(axis=-1, keepdims=True)
+    position = np.maximum(quantile * (n_known - 1), 0).astype(np.float32)
+    below = position.astype(np.int64)
+    above = np.minimum(below + 1, np.maximum(n_known - 1, 0))
+    low, high = (np.take_along_axis(ranked, at, axis=-1)[..., 0] for at in (below, above))
+    # Where nothing is audible around a point, no frame needs its floor.
+    known = n_known[..., 0] > 0
+    low, high = np.where(known, low, np.float32(0)), np.where(known, high, np.float32(0))
+    points = low + (high - low) * (position - below)[..., 0].astype(np.float32)
+    weight = (np.arange(step, dtype=np.float32) / step)[:, None]
+    between = points[:-1, None] + (points[1:] - points[:-1])[:, None] * weight
+    floor: Array = between.reshape(-1, n_bands)[:n_frames]
+    return floor
+
+
+def cell_levels(log_power: Array, audible: NDArray[np.bool_], cell: int) -> Array:
+    """Mean log power `(cell, band)` of the audible frames in each cell; infinite if none is."""
+    starts = np.arange(0, len(log_power), cell)
+    sums = np.add.reduceat(np.where(audible, log_power, np.float32(0)), starts, axis=0)
+    counts = np.add.reduceat(audible, starts, axis=0, dtype=np.float32)
+    levels: Array = np.full_like(sums, np.inf)
+    np.divide(sums, counts, out=levels, where=counts > 0)
+    return levels
+
+
+def mean_floor(log_power: Array, audible: NDArray[np.bool_], front_end: FrontEnd) -> Array:
+    """Floor `(frame, band)` of older models: a running mean, without what rises above it."""
+    rows = np.ascontiguousarray(log_power.T)  # running sums are faster along contiguous memory
+    heard = np.ascontiguousarray(audible.T)
+    size = 2 * front_end.floor_frames + 1
+    # Means are sums over the frames of a window that exist and are audible.
+    share: Array = uniform_filter1d(heard.astype(np.float32), size, mode="constant")
     share = np.maximum(share, np.float32(1 / size))
 
     def running_mean(values: Array) -> Array:
-        known = np.where(audible, values, np.float32(0.0)) if has_silence else values
+        known = np.where(heard, values, np.float32(0.0))
         total: Array = uniform_filter1d(known, size, mode="constant")
         return np.divide(total, share, out=total)
 
     mean = running_mean(rows)
-    floor = running_mean(np.minimum(rows, mean, out=mean))
-    rise: Array = np.subtract(rows, floor, out=floor)
-    np.clip(rise, LOWEST_BEL, HIGHEST_BEL, out=rise)
-    if has_silence:
-        rise[~audible] = 0.0
-    return rise.T
+    return running_mean(np.minimum(rows, mean, out=mean)).T
 
 
 def spectrogram(waveform: Array, front_end: FrontEnd) -> Array:

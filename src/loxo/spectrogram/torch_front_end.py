@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loxo.spectrogram.front_end import Bands, FrontEnd
+from loxo.spectrogram.front_end import FLOOR_CELLS, FLOOR_STEP, Bands, FrontEnd
 from loxo.spectrogram.numpy_front_end import (
     HIGHEST_BEL,
     LOWEST_BEL,
@@ -47,6 +47,13 @@ class TorchSpectrogram(nn.Module):
 
     @torch.no_grad()
     def forward(self, waveform: Tensor) -> Tensor:
+        # Mixed precision would round samples and powers to 8 bits: a strong low frequency would
+        # then hide a faint one.
+        with torch.autocast(waveform.device.type, enabled=False):
+            return self.features(waveform.float())
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """Bel above the floor `(batch, band, frame)`, in single precision."""
         front_end = self.front_end
         n_frames = front_end.grid.n_frames(waveform.shape[-1])
         missing = n_frames * front_end.hop - waveform.shape[-1]
@@ -86,10 +93,37 @@ class TorchSpectrogram(nn.Module):
     def subtract_floor(self, log_power: Tensor) -> Tensor:
         """Bel above the floor `(batch, frame, band)`."""
         audible = log_power > SILENCE_BEL
-        mean = self.running_mean(log_power, audible)
-        floor = self.running_mean(torch.minimum(log_power, mean), audible)
+        if self.front_end.floor_quantile is None:
+            mean = self.running_mean(log_power, audible)
+            floor = self.running_mean(torch.minimum(log_power, mean), audible)
+        else:
+            floor = self.quantile_floor(log_power, audible, self.front_end.floor_quantile)
         rise: Tensor = (log_power - floor).clamp(LOWEST_BEL, HIGHEST_BEL) * audible
         return rise
+
+    def quantile_floor(self, log_power: Tensor, audible: Tensor, quantile: float) -> Tensor:
+        """Quantile `(batch, frame, band)` of the mean levels of the cells around each point."""
+        cell, step = self.front_end.floor_cell, self.front_end.floor_step
+        n_frames = log_power.shape[1]
+        filled = (0, 0, 0, -n_frames % cell)
+        sums = torch.unflatten(functional.pad(log_power * audible, filled), 1, (-1, cell)).sum(2)
+        counts = torch.unflatten(functional.pad(audible.float(), filled), 1, (-1, cell)).sum(2)
+        levels = torch.where(counts > 0, sums / counts.clamp(min=1), torch.inf)
+        n_points = ceil_div(n_frames, step) + 1
+        after = (n_points - 1) * FLOOR_STEP + FLOOR_CELLS - levels.shape[1]
+        padded = functional.pad(levels, (0, 0, FLOOR_CELLS, after), value=torch.inf)
+        around = padded.unfold(1, 2 * FLOOR_CELLS, FLOOR_STEP)  # (batch, point, band, cell)
+        ranked = around.sort(dim=-1).values
+        n_known = ranked.isfinite().sum(dim=-1, keepdim=True)
+        position = (quantile * (n_known - 1)).clamp(min=0)
+        below = position.long()
+        above = torch.minimum(below + 1, (n_known - 1).clamp(min=0))
+        low, high = ranked.gather(-1, below), ranked.gather(-1, above)
+        low, high = (torch.where(n_known > 0, value, 0.0) for value in (low, high))
+        points = (low + (high - low) * (position - below))[..., 0]
+        weight = (torch.arange(step, device=points.device) / step)[:, None]
+        between = points[:, :-1, None] + (points[:, 1:] - points[:, :-1])[:, :, None] * weight
+        return between.flatten(1, 2)[:, :n_frames]
 
     def running_mean(self, values: Tensor, audible: Tensor) -> Tensor:
         """Mean over the audible frames around each frame."""

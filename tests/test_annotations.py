@@ -654,7 +654,7 @@ class TestErrors:
 def found_in_x() -> list[Detection]:
     return [
         Detection("Rumble", 1.25, 4.5, 12.5, 60.0, 0.875),
-        Detection("Gunshot", 7.0, 8.0, 50.0, 1500.0, 0.5),
+        Detection("Gunshot", 7.0, 8.0, 50.0, 1500.0, 0.5, 13),
     ]
 
 
@@ -670,8 +670,8 @@ class TestWriting:
     frequencies_hz = st.integers(min_value=0, max_value=96_000_000).map(lambda mhz: mhz / 1e3)
     detections = st.lists(
         st.builds(
-            lambda label, start_us, length_us, low_hz, high_hz, score: Detection(
-                label, start_us / 1e6, (start_us + length_us) / 1e6, low_hz, high_hz, score
+            lambda label, start_us, length_us, low_hz, high_hz, score, count: Detection(
+                label, start_us / 1e6, (start_us + length_us) / 1e6, low_hz, high_hz, score, count
             ),
             st.sampled_from(["Rumble", "Gunshot", "Roar, far", "éléphant"]),
             st.integers(min_value=0, max_value=10**11),
@@ -679,6 +679,7 @@ class TestWriting:
             frequencies_hz,
             frequencies_hz,
             st.integers(min_value=0, max_value=10**6).map(lambda millionths: millionths / 1e6),
+            st.none() | st.integers(min_value=1, max_value=1000),
         ),
         max_size=5,
     )
@@ -702,6 +703,7 @@ class TestWriting:
                 row.event.low_hz,
                 row.event.high_hz,
                 row.score,
+                row.event.shots,
             )
             for row in found.rows
             if row.event.low_hz is not None
@@ -732,7 +734,9 @@ class TestWriting:
             "x.wav",
             "Rumble",
             "0.875000",
+            "",
         ]
+        assert rows[1][-2:] == ["0.500000", "13"]
 
     def test_nothing_found_is_a_header_alone(self, tmp_path: Path) -> None:
         write_raven(tmp_path / "x.selections.txt", [], "x.wav")
@@ -799,11 +803,11 @@ class TestWriting:
         write(tmp_path / name, frame)
         found = read_annotations([tmp_path])
         assert [
-            (row.recording.file, row.event.label, row.event.start_s, row.score)
+            (row.recording.file, row.event.label, row.event.start_s, row.score, row.event.shots)
             for row in found.rows
         ] == [
-            ("in, out/x.wav", "Rumble", 1.25, 0.875),
-            ("in, out/x.wav", "Gunshot", 7.0, 0.5),
+            ("in, out/x.wav", "Rumble", 1.25, 0.875, None),
+            ("in, out/x.wav", "Gunshot", 7.0, 0.5, 13),
         ]
         assert [row.row for row in found.rows] == [2, 3]
 
@@ -821,9 +825,8 @@ class TestWriting:
         write_parquet(tmp_path / "d.parquet", frame)
         assert pl.read_parquet(tmp_path / "d.parquet").equals(frame)
         write_csv(tmp_path / "d.csv", frame)
-        assert (
-            (tmp_path / "d.csv").read_text().rstrip().endswith(",2024-01-01T00:00:00.333333+00:00")
-        )
+        (row,) = pl.read_csv(tmp_path / "d.csv").iter_rows(named=True)
+        assert (row["start_time"], row["count"]) == ("2024-01-01T00:00:00.333333+00:00", None)
 
 
 class TestFolders:
@@ -931,6 +934,46 @@ class TestEvents:
         table = written(tmp_path / "x.txt", ",".join(EVENT_COLUMNS), row)
         with pytest.raises(AnnotationError, match=f"holds '{value}'"):
             read_table(table)
+
+    def test_a_count_of_gunshots_is_read_and_that_of_other_sounds_is_not(
+        self, tmp_path: Path
+    ) -> None:
+        header = "Begin Time (s),End Time (s),Begin File,File Offset (s),Tag 1,Count"
+        rows = [
+            ["20", "21", "a.flac", "20", "gunshots", "13"],
+            ["30", "31", "a.flac", "30", "Gunshot", ""],
+            ["40", "41", "a.flac", "40", "Gunshot", "several"],
+            ["50", "51", "a.flac", "50", "Rumble", "1"],
+        ]
+        found = read_table(written(tmp_path / "t.txt", header, *rows))
+        assert [(row.event.shots, row.event.note) for row in found.rows] == [
+            (13, ""),
+            (None, ""),
+            (None, "shots several"),
+            (None, ""),
+        ]
+
+    def test_tables_of_detections_that_have_no_counts_are_read(self, tmp_path: Path) -> None:
+        header = "\t".join(RAVEN_COLUMNS[:-1])
+        cells = [
+            "1",
+            "Spectrogram 1",
+            "1",
+            "1",
+            "2",
+            "",
+            "",
+            "x.wav",
+            "1",
+            "x.wav",
+            "Gunshot",
+            ".5",
+        ]
+        table = tmp_path / "x.selections.txt"
+        table.write_text(header + "\n" + "\t".join(cells) + "\n")
+        found = only(read_table(table))
+        assert (found.score, found.event.shots) == (0.5, None)
+        assert found.event.label == "Gunshot"
 
     def test_the_column_of_the_signal_to_noise_ratio_is_read(self, tmp_path: Path) -> None:
         header = "Begin Time (s),End Time (s),Begin File,File Offset (s),Tag 1,SNR (dB),Notes"

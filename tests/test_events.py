@@ -76,6 +76,13 @@ def test_an_end_lies_after_its_start(end_s: float) -> None:
         Detection("Gunshot", 3.0, end_s, 50.0, 1500.0, 0.9)
 
 
+def test_a_detection_has_a_count_of_one_or_more_or_none() -> None:
+    assert Detection("Gunshot", 3.0, 4.0, 50.0, 1500.0, 0.9).count is None
+    assert Detection("Gunshot", 3.0, 4.0, 50.0, 1500.0, 0.9, 13).count == 13
+    with pytest.raises(ValueError, match="a detection of 0 gunshots is none"):
+        Detection("Gunshot", 3.0, 4.0, 50.0, 1500.0, 0.9, 0)
+
+
 @given(INTERVALS, INTERVALS)
 def test_overlap_is_the_time_of_the_cells_in_both(a: Interval, b: Interval) -> None:
     assert overlap_s(a, b) == overlap_s(b, a) == len(cells([a]) & cells([b])) / 4

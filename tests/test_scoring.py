@@ -30,7 +30,15 @@ from loxo.scoring import (
     quantize,
 )
 from loxo.simulate import SceneSettings, scene
-from loxo.spectrogram import FrontEnd, spectrogram
+from loxo.spectrogram import (
+    LEVEL_STEP_DB,
+    FrontEnd,
+    dequantize_levels,
+    log_bands,
+    onset_levels,
+    silent_frames,
+    spectrogram,
+)
 from reference import scoring as twin
 
 Array = NDArray[np.float32]
@@ -41,7 +49,7 @@ REACH = 3
 """Frames that the network's convolution reaches to at either side; its context is one more."""
 SPEC = ModelSpec("moving mean", "1", FRONT_END, context_frames=REACH + 1)
 THREE = {label: PostProcessing(0.5) for label in ("Rumble", "Gunshot", "Chainsaw")}
-AWAY = 2 * FRONT_END.floor_frames + REACH + 2
+AWAY = FRONT_END.floor_reach + REACH + 2
 """Frames from an end of the recording beyond which it has no influence: the reach of the floor,
 taken twice, of the network, and of a window."""
 
@@ -170,7 +178,8 @@ def test_events_in_the_first_and_the_last_second_are_scored(scorer: Scorer, at_s
 def test_a_recording_that_begins_later_has_its_scores_earlier(
     scorer: Scorer, frames: int, sizes: list[int]
 ) -> None:
-    waveform = sound(36_000)
+    frames *= FRONT_END.floor_step
+    waveform = sound(60_000)
     whole, later = (
         scorer.score([waveform]).values,
         scorer.score(cut(waveform[frames * HOP :], sizes)).values,
@@ -184,7 +193,7 @@ def test_two_halves_with_context_score_as_the_whole(scorer: Scorer, middle: int)
     waveform = sound(70 * HOP - 33)
     whole = scorer.score([waveform]).values
     before = scorer.score([waveform[: (middle + AWAY) * HOP]]).values[:middle]
-    first = max(0, middle - AWAY)
+    first = max(0, middle - AWAY) // FRONT_END.floor_step * FRONT_END.floor_step
     after = scorer.score([waveform[first * HOP :]]).values[middle - first :]
     np.testing.assert_allclose(np.concatenate((before, after)), whole, atol=1e-6)
 
@@ -199,7 +208,7 @@ def test_workers_give_the_same_as_one_thread(
 ) -> None:
     waveform = sound(n_samples)
     one, several = scorer.score(cut(waveform, sizes)), workers.score(cut(waveform, sizes))
-    for name in ("values", "feature_frames", "features"):
+    for name in ("values", "feature_frames", "features", "onsets"):
         np.testing.assert_array_equal(getattr(several, name), getattr(one, name))
     assert several.n_samples == one.n_samples == n_samples
 
@@ -271,11 +280,99 @@ def test_a_stage_within_a_stage_counts_for_itself(monkeypatch: pytest.MonkeyPatc
 def test_features_are_kept_where_a_score_is_above(scorer: Scorer, keep_above: float) -> None:
     waveform = sound(40_000)
     scores = scorer.score(cut(waveform, [6_000]), keep_above=keep_above)
-    kept = np.flatnonzero(scores.values.max(axis=1) > keep_above)
+    loud = np.flatnonzero(scores.values.max(axis=1) > keep_above)
+    distances = np.abs(np.arange(100)[:, None] - loud).min(axis=1, initial=1000)
+    kept = np.flatnonzero(distances <= 10)
     np.testing.assert_array_equal(scores.feature_frames, kept)
     assert scores.features.dtype == np.uint8
     exact = spectrogram(waveform, FRONT_END).T[kept]
     np.testing.assert_allclose(dequantize(scores.features), exact, atol=FEATURE_STEP / 2 + 1e-5)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 100), SIZES, st.sampled_from([0.45, 0.55, 0.6]), st.sampled_from([1, 7, 40]))
+def test_levels_are_those_of_the_whole_recording_wherever_cores_begin(
+    scorer: Scorer, seed: int, sizes: list[int], keep_above: float, core: int
+) -> None:
+    waveform = sound(24_001, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "CORE_FRAMES", core)
+        scores = scorer.score(cut(waveform, sizes), keep_above=keep_above)
+    missing = -len(waveform) % HOP
+    padded = np.pad(waveform, (FRONT_END.margin, FRONT_END.margin + missing))
+    expected = onset_levels(padded, FRONT_END)[scores.feature_frames]
+    assert scores.onsets.shape == expected.shape == (len(scores.feature_frames), 10)
+    np.testing.assert_allclose(
+        dequantize_levels(scores.onsets), expected, atol=LEVEL_STEP_DB / 2 + 1e-3
+    )
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 100), st.sampled_from([0.45, 0.55, 0.6]), st.integers(1, 59))
+def test_dropping_what_is_kept_gives_what_a_higher_limit_keeps(
+    scorer: Scorer, seed: int, keep_above: float, middle: int
+) -> None:
+    waveform = sound(24_000, seed)
+    everything = scorer.score([waveform], keep_above=0.0)
+    dropped = everything.kept_above(keep_above)
+    expected = scorer.score([waveform], keep_above=keep_above)
+    parts = expected.split(middle)
+    for name in ("feature_frames", "features", "onsets"):
+        np.testing.assert_array_equal(getattr(dropped, name), getattr(expected, name))
+        both = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(both, getattr(expected, name))
+    rows = expected.kept_within(10, middle)
+    inside = expected.feature_frames[rows]
+    assert inside.tolist() == [f for f in expected.feature_frames if 10 <= f < middle]
+
+
+# ---- digital silence
+
+
+def masked_twin(waveform: Array) -> Array:
+    """Scores by hand, zero in frames that are silent and in five frames before and after them."""
+    values = twin.scores(waveform, FRONT_END, REACH).astype(np.float32)
+    missing = -len(waveform) % HOP
+    padded = np.pad(waveform, (FRONT_END.margin, FRONT_END.margin + missing))
+    for frame in np.flatnonzero(silent_frames(log_bands(padded, FRONT_END))).tolist():
+        values[max(0, frame - 5) : frame + 6] = 0.0
+    return values
+
+
+@settings(max_examples=30)
+@given(
+    zeros=st.lists(st.tuples(st.integers(0, 24_000), st.integers(1, 6_000)), max_size=3),
+    sizes=SIZES,
+    core=st.sampled_from([1, 7, 40]),
+)
+def test_silence_and_the_frames_beside_it_have_no_score(
+    scorer: Scorer, zeros: list[tuple[int, int]], sizes: list[int], core: int
+) -> None:
+    waveform = sound(24_000)
+    for start, length in zeros:
+        waveform[start : start + length] = 0.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "CORE_FRAMES", core)
+        scores = scorer.score(cut(waveform, sizes))
+    np.testing.assert_allclose(scores.values, masked_twin(waveform), atol=1e-5)
+
+
+def test_every_frame_whose_window_overlaps_a_long_silence_has_no_score(scorer: Scorer) -> None:
+    waveform = sound(24_000)
+    first, last = 8_150, 12_330
+    waveform[first:last] = 0.0
+    values = scorer.score([waveform]).values
+    starts = np.arange(60) * HOP - FRONT_END.margin
+    overlaps = (starts < last) & (starts + HOP + 2 * FRONT_END.margin > first)
+    assert (values[overlaps] == 0.0).all()
+    # At most one more frame at either side: where exactly the silence ends is not known.
+    assert np.count_nonzero(values[:, 0] == 0.0) <= overlaps.sum() + 2
+
+
+def test_clicks_in_silence_have_no_score(scorer: Scorer) -> None:
+    waveform = np.zeros(40_000, np.float32)
+    waveform[4_123::8_000] = 0.9
+    assert not scorer.score(cut(waveform, [7_000])).values.any()
 
 
 def test_features_are_rounded_to_the_nearest_step_over_their_whole_range() -> None:
@@ -287,10 +384,8 @@ def test_features_are_rounded_to_the_nearest_step_over_their_whole_range() -> No
 
 
 def test_features_of_a_score_at_the_limit_are_not_kept(scorer: Scorer) -> None:
-    scores = scorer.score(
-        [np.zeros(4000, np.float32)], keep_above=0.5
-    )  # silence: no rise, and so one half everywhere
-    assert (scores.values == 0.5).all()
+    scores = scorer.score([np.zeros(4000, np.float32)], keep_above=0.0)
+    assert (scores.values == 0.0).all()
     assert len(scores.feature_frames) == len(scores.features) == 0
 
 
@@ -303,7 +398,9 @@ def test_blocks_are_asked_for_as_they_are_needed(scorer: Scorer) -> None:
             n_asked += len(block)
             yield block
 
-    reach = (SPEC.context_frames + 2 * FRONT_END.floor_frames + 1) * HOP + FRONT_END.margin
+    # A core is held back until the next one is scored.
+    reach = SPEC.context_frames + FRONT_END.floor_reach + FRONT_END.floor_step
+    reach = (reach + scoring.CORE_FRAMES) * HOP + FRONT_END.margin
     for scores in scorer.stream(blocks()):
         assert scores.start == n_scored
         assert len(scores.values) <= scoring.CORE_FRAMES

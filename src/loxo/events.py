@@ -81,9 +81,11 @@ class Detection:
         start_s, end_s: times in seconds from the start of the recording.
         low_hz, high_hz: frequency band in hertz; None if it was not measured.
         score: how sure the model is, in [0, 1].
+        count: number of gunshots in the detection; None if they were not counted.
 
     Raises:
-        ValueError: if a time is not a number or the end is not after the start.
+        ValueError: if a time is not a number, the end is not after the start, or the count is
+            less than 1.
     """
 
     label: str
@@ -92,9 +94,12 @@ class Detection:
     low_hz: float | None
     high_hz: float | None
     score: float
+    count: int | None = None
 
     def __post_init__(self) -> None:
         _check_times(self.start_s, self.end_s)
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"a detection of {self.count} gunshots is none")
 
 
 def _check_times(start_s: float, end_s: float) -> None:

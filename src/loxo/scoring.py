@@ -25,8 +25,14 @@ NumPy, SciPy and ONNX Runtime release Python's global lock while they compute. R
 in order, and only a few tasks run ahead, so memory use does not grow with the recording. With one
 thread there are no workers, and the same functions run one after the other.
 
-The features of frames that may belong to a detection are kept (`Scores.features`), so that the
-frequency band of a detection can be measured without reading the recording again.
+The features of frames that may belong to a detection, and of those within `SURROUNDINGS_S` of
+them, are kept (`Scores.features`), and so are the levels of their cells (`Scores.onsets`). So the
+frequency band of a detection and its number of gunshots can be measured against its surroundings
+without reading the recording again. Levels are computed for these frames only. Whether a frame at
+the end of a core is kept depends on the next core, so a core is yielded after that one is scored.
+
+Frames of digital silence, and those whose windows may overlap it, have a score of zero: no
+microphone recorded what they show. Training does not have this rule.
 """
 
 from __future__ import annotations
@@ -52,7 +58,16 @@ from scipy.special import expit, logit
 
 from loxo.messages import one_line
 from loxo.model_folder import ModelError, ModelSpec, check_network, check_self_contained, load_spec
-from loxo.spectrogram import FrontEnd, log_bands, subtract_floor
+from loxo.spectrogram import (
+    FrontEnd,
+    cells_per_frame,
+    log_bands,
+    onset_levels,
+    quantize_levels,
+    silent_frames,
+    subtract_floor,
+    tainted_frames,
+)
 from loxo.timeline import FrameGrid, Span, seconds_at, spans
 
 if TYPE_CHECKING:
@@ -61,6 +76,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FEATURE_STEP",
     "STAGES",
+    "SURROUNDINGS_S",
     "Profile",
     "Scorer",
     "Scores",
@@ -69,6 +85,7 @@ __all__ = [
     "concatenate",
     "dequantize",
     "quantize",
+    "scores_without_features",
 ]
 
 Array = NDArray[np.float32]
@@ -88,6 +105,8 @@ FEATURE_STEP = 1 / 36
 needs 253 codes, which fit one byte, and 0 bel is represented exactly."""
 FEATURE_LOW = -2.0
 """Lowest feature in bel, which has code 0."""
+SURROUNDINGS_S = 1.0
+"""Features are kept for frames up to this far from a frame with a score above the limit."""
 ERROR_LENGTH = 200
 """Characters shown of an ONNX Runtime error, whose messages can be pages long."""
 STAGES = ("read", "resample", "front end", "network", "post-processing", "write")
@@ -179,6 +198,7 @@ class Scores:
         values: scores `(frame, label)` in [0, 1].
         feature_frames: frames `(kept,)` of the recording, in order, whose features were kept.
         features: features `(kept, band)` of those frames as `quantize` gives them.
+        onsets: levels `(kept, cell)` of those frames as `quantize_levels` gives them.
         n_samples: samples from the start of the recording to the end of the segment, at the model's
             rate.
         start: first frame of the segment.
@@ -189,6 +209,7 @@ class Scores:
     values: Array
     feature_frames: NDArray[np.int64]
     features: NDArray[np.uint8]
+    onsets: NDArray[np.uint8]
     n_samples: int
     start: int = 0
 
@@ -213,20 +234,62 @@ class Scores:
         """Split at a frame of the recording, which is the first one of the second part."""
         size, kept = frame - self.start, int(np.searchsorted(self.feature_frames, frame))
         before = replace(
-            self,
+            self.with_kept(slice(None, kept)),
             values=self.values[:size],
-            feature_frames=self.feature_frames[:kept],
-            features=self.features[:kept],
             n_samples=min(self.grid.sample(frame), self.n_samples),
         )
-        after = replace(
-            self,
-            values=self.values[size:],
-            feature_frames=self.feature_frames[kept:],
-            features=self.features[kept:],
-            start=frame,
-        )
+        after = replace(self.with_kept(slice(kept, None)), values=self.values[size:], start=frame)
         return before, after
+
+    def kept_within(self, first: int, last: int) -> slice:
+        """Rows of `feature_frames`, `features` and `onsets` of the frames `[first, last)`."""
+        return slice(*np.searchsorted(self.feature_frames, (first, last)).tolist())
+
+    def kept_above(self, level: float) -> Scores:
+        """Drop what is kept of frames not within `SURROUNDINGS_S` of a score above `level`.
+
+        All frames within `SURROUNDINGS_S` of the segment's ends must be at or below the level, or
+        be ends of the recording.
+        """
+        loud = self.start + np.flatnonzero(self.values.max(axis=1, initial=0.0) > level)
+        reach = self.grid.frames(SURROUNDINGS_S)
+        return self.with_kept(_within_reach(self.feature_frames, loud, reach))
+
+    def with_kept(self, rows: slice | NDArray[np.bool_]) -> Scores:
+        """Keep the features and levels of these rows only."""
+        return replace(
+            self,
+            feature_frames=self.feature_frames[rows],
+            features=self.features[rows],
+            onsets=self.onsets[rows],
+        )
+
+
+def _within_reach(
+    frames: NDArray[np.int64], centres: NDArray[np.int64], reach: int
+) -> NDArray[np.bool_]:
+    """Whether each frame `(frame,)` is at most `reach` frames from one of the sorted centres."""
+    following = np.searchsorted(centres, frames - reach)
+    # Beyond the last centre there is none within reach.
+    distant = np.append(centres, np.iinfo(np.int64).max)
+    within: NDArray[np.bool_] = distant[following] <= frames + reach
+    return within
+
+
+def scores_without_features(
+    front_end: FrontEnd, labels: tuple[str, ...], values: Array, n_samples: int, start: int = 0
+) -> Scores:
+    """Make scores `(frame, label)` of which no features and levels are kept; see `Scores`."""
+    return Scores(
+        front_end.grid,
+        labels,
+        values,
+        np.zeros(0, np.int64),
+        np.zeros((0, front_end.n_bands), np.uint8),
+        np.zeros((0, cells_per_frame(front_end)), np.uint8),
+        n_samples,
+        start,
+    )
 
 
 def concatenate(segments: Sequence[Scores]) -> Scores:
@@ -236,6 +299,7 @@ def concatenate(segments: Sequence[Scores]) -> Scores:
         values=np.concatenate([each.values for each in segments]),
         feature_frames=np.concatenate([each.feature_frames for each in segments]),
         features=np.concatenate([each.features for each in segments]),
+        onsets=np.concatenate([each.onsets for each in segments]),
         n_samples=segments[-1].n_samples,
     )
 
@@ -287,59 +351,60 @@ class Scorer:
 
         Args:
             blocks: consecutive blocks of samples `(sample,)` at the model's rate, of any lengths.
-            keep_above: features are kept for frames in which a score exceeds this.
+            keep_above: features are kept for frames within `SURROUNDINGS_S` of a score above this.
             profile: counts the processor time of each stage.
         """
         front_end = self.spec.front_end
         times = Profile() if profile is None else profile
         counter = _Counter(blocks)
 
-        def bands(padded: Array) -> Array:
+        def bands(padded: Array) -> _Block:
             with times.stage("front end"):
-                return log_bands(padded, front_end)
+                return _Block(padded, log_bands(padded, front_end))
 
         # Blocks are small compared with a core, so even a short recording keeps all workers busy.
-        log_power = bounded_map(
-            self.pool, bands, _whole_frames(counter, front_end), 2 * self.threads
-        )
+        loaded = bounded_map(self.pool, bands, _whole_frames(counter, front_end), 2 * self.threads)
         # A fixed window that holds a short last core reaches back further than the context.
         context = self.spec.window_frames or self.spec.context_frames
-        cores = _split_into_cores(log_power, front_end, context)
-        stop = 0
-        for scored in bounded_map(
+        cores = _split_into_cores(loaded, front_end, context)
+        scored = bounded_map(
             self.pool, partial(self._score_core, keep_above, times), cores, self.threads + 1
-        ):
-            stop = scored.start + len(scored.values)
-            yield replace(scored, n_samples=min(scored.n_samples, counter.n_samples))
-        if stop == 0:
-            yield self._no_scores()
-
-    def _no_scores(self) -> Scores:
-        """Scores of a recording without samples."""
-        return Scores(
-            self.spec.front_end.grid,
-            self.spec.labels,
-            np.zeros((0, len(self.spec.labels)), np.float32),
-            np.zeros(0, np.int64),
-            np.zeros((0, self.spec.front_end.n_bands), np.uint8),
-            n_samples=0,
         )
+        stop = 0
+        for core in _with_surroundings(scored, keep_above, front_end.grid.frames(SURROUNDINGS_S)):
+            stop = core.start + len(core.values)
+            yield replace(core, n_samples=min(core.n_samples, counter.n_samples))
+        if stop == 0:
+            nothing = np.zeros((0, len(self.spec.labels)), np.float32)
+            yield scores_without_features(front_end, self.spec.labels, nothing, 0)
 
     def _score_core(self, keep_above: float, times: Profile, core: _Core) -> Scores:
-        """Score one core; `n_samples` of the result counts its last frame as complete."""
+        """Score one core; `n_samples` of the result counts its last frame as complete.
+
+        Of the frames near its ends more are kept than needed: what lies beyond is not yet known.
+        """
         front_end = self.spec.front_end
+        grid, n_frames = front_end.grid, core.span.size
         with times.stage("front end"):
             features = core.features(front_end)
         with times.stage("network"):
             values = self._run_network(features, core.span)
-        kept = np.flatnonzero(values.max(axis=1) > keep_above)
+        values[core.tainted(front_end)] = 0.0
+        loud = np.flatnonzero(values.max(axis=1) > keep_above)
+        beyond = np.concatenate(([-1], loud, [n_frames]))
+        kept = np.flatnonzero(
+            _within_reach(np.arange(n_frames), beyond, grid.frames(SURROUNDINGS_S))
+        )
+        with times.stage("front end"):
+            onsets = core.onsets(core.start + kept, front_end)
         return Scores(
-            front_end.grid,
+            grid,
             self.spec.labels,
             values,
             core.start + kept,
             quantize(features[core.span.before + kept]),
-            n_samples=front_end.grid.sample(core.start + len(values)),
+            onsets,
+            n_samples=grid.sample(core.start + n_frames),
             start=core.start,
         )
 
@@ -456,6 +521,19 @@ def _whole_frames(blocks: Iterable[Array], front_end: FrontEnd) -> Iterator[Arra
 
 
 @dataclass(frozen=True, slots=True)
+class _Block:
+    """Consecutive whole frames.
+
+    Args:
+        padded: their samples `(sample,)` with the margins around them.
+        power: their log power `(frame, band)`.
+    """
+
+    padded: Array
+    power: Array
+
+
+@dataclass(frozen=True, slots=True)
 class _Core:
     """Consecutive frames that are scored together, and all that their scores depend on.
 
@@ -464,42 +542,93 @@ class _Core:
         power: log power `(frame, band)` of the core and of the frames that its floors depend on.
         context: frames `[first, last)` of `power` that the network sees.
         span: position of the core within the frames of `context`.
+        blocks: the blocks that the core lies in, by their first frames.
     """
 
     start: int
     power: Array
     context: tuple[int, int]
     span: Span
+    blocks: tuple[tuple[int, _Block], ...]
 
     def features(self, front_end: FrontEnd) -> Array:
         """Features `(frame, band)` that the network sees: bel above the floor."""
         first, last = self.context
         return subtract_floor(self.power, front_end)[first:last]
 
+    def tainted(self, front_end: FrontEnd) -> NDArray[np.bool_]:
+        """Whether each frame of the core `(frame,)` is silent or may overlap a silence."""
+        silent = np.flatnonzero(silent_frames(self.power))
+        first = self.context[0] + self.span.before
+        return _within_reach(
+            np.arange(first, first + self.span.size), silent, tainted_frames(front_end)
+        )
+
+    def onsets(self, frames: NDArray[np.int64], front_end: FrontEnd) -> NDArray[np.uint8]:
+        """Quantised levels `(frame, cell)` of some frames `(frame,)` of the core, in order."""
+        hop, margin = front_end.hop, front_end.margin
+        found = [np.zeros((0, cells_per_frame(front_end)), np.uint8)]
+        for start, block in self.blocks:
+            first, last = np.searchsorted(frames, (start, start + len(block.power)))
+            inside = frames[first:last] - start
+            # Levels are computed run by run, as most frames are not among these.
+            for run in np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1):
+                if len(run):
+                    padded = block.padded[run[0] * hop : (run[-1] + 1) * hop + 2 * margin]
+                    found.append(quantize_levels(onset_levels(padded, front_end)))
+        return np.concatenate(found)
+
 
 def _split_into_cores(
-    log_power: Iterable[Array], front_end: FrontEnd, context: int
+    blocks: Iterable[_Block], front_end: FrontEnd, context: int
 ) -> Iterator[_Core]:
-    """Split a stream of log power `(frame, band)` into cores of `CORE_FRAMES`."""
-    reach = context + 2 * front_end.floor_frames
+    """Split a stream of blocks into cores of `CORE_FRAMES`."""
+    reach = context + max(front_end.floor_reach, tainted_frames(front_end))
     held: list[Array] = []
+    recent: list[tuple[int, _Block]] = []  # blocks that the next core may lie in
     first = known = 0  # frames of the recording at which `held` begins and ends
     core = 0  # first frame of the next core
-    for block in chain(log_power, [None]):
+    for block in chain(blocks, [None]):
         if block is not None:
-            held.append(block)
-            known += len(block)
+            held.append(block.power)
+            recent.append((known, block))
+            known += len(block.power)
         while known >= core + CORE_FRAMES + reach or (block is None and core < known):
             size = min(CORE_FRAMES, known - core)
             power = np.concatenate(held)
             held = [power]
-            # `held` begins `reach` frames before the core, or at the start of the recording. So
-            # the floor of every frame in the context equals that of the whole recording.
+            # `held` begins `reach` frames or a little more before the core, or at the start of the
+            # recording. So the floor of every frame in the context equals that of the whole
+            # recording.
             seen = power[: core - first + size + reach]
             outer = max(0, core - first - context)
             last = min(core - first + size + context, len(seen))
             before = core - first - outer
-            yield _Core(core, seen, (outer, last), Span(before, before + size, 0, last - outer))
+            span = Span(before, before + size, 0, last - outer)
+            inside = tuple(each for each in recent if each[0] < core + size)
+            yield _Core(core, seen, (outer, last), span, inside)
             core += size
-            drop = max(0, core - reach - first)
+            recent = [each for each in recent if each[0] + len(each[1].power) > core]
+            # The floor is counted from whole steps of the recording.
+            drop = max(0, core - reach - first) // front_end.floor_step * front_end.floor_step
             held, first = [power[drop:]], first + drop
+
+
+def _with_surroundings(cores: Iterable[Scores], keep_above: float, reach: int) -> Iterator[Scores]:
+    """Keep only frames within `reach` frames of a score above a limit, whatever core it is in.
+
+    A core is yielded once all frames are known that lie within reach of its own.
+    """
+    held: deque[Scores] = deque()
+    loud = np.zeros(0, np.int64)  # frames above the limit within reach of the cores in `held`
+    known = 0  # frames whose scores are known
+    for core in chain(cores, [None]):
+        if core is not None:
+            here = core.start + np.flatnonzero(core.values.max(axis=1) > keep_above)
+            loud = np.concatenate((loud, here))
+            held.append(core)
+            known = core.start + len(core.values)
+        while held and (core is None or held[0].start + len(held[0].values) + reach <= known):
+            done = held.popleft()
+            yield done.with_kept(_within_reach(done.feature_frames, loud, reach))
+            loud = loud[loud >= done.start + len(done.values) - reach]

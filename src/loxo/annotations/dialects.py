@@ -27,7 +27,9 @@ from enum import Enum, auto
 from loxo.events import EVENT_LABELS
 
 __all__ = [
+    "COUNT_COLUMN",
     "DIALECTS",
+    "GUNSHOT",
     "LABEL_COLUMNS",
     "NOTE_COLUMNS",
     "Dialect",
@@ -48,6 +50,8 @@ LABEL_COLUMNS = ("tag 1", "tags", "label", "annotation", "species")
 `1` in the tables that have it."""
 NOTE_COLUMNS = ("marginals", "notes", "tag 2", "tag2")
 """Columns in which annotators write doubts and remarks."""
+COUNT_COLUMN = "count"
+"""Column of the number of gunshots in tables of detections, and of gunshots in those of people."""
 _RECORDING_COLUMNS = (
     "begin file",
     "begin path",
@@ -58,10 +62,10 @@ _RECORDING_COLUMNS = (
     "sound files",  # warbleR's sound.files
 )
 
-_RUMBLE, _GUNSHOT = EVENT_LABELS
+_RUMBLE, GUNSHOT = EVENT_LABELS
 _SPELLINGS = {
     **dict.fromkeys(("rumble", "rumbles", "rum"), _RUMBLE),
-    **dict.fromkeys(("gunshot", "gunshots", "gun shot", "gun", "guns", "shot", "shots"), _GUNSHOT),
+    **dict.fromkeys(("gunshot", "gunshots", "gun shot", "gun", "guns", "shot", "shots"), GUNSHOT),
 }
 _DOUBT = re.compile(r"\b(marginal|maginal|faint)\b", re.IGNORECASE)
 _SNR = re.compile(r"[,; ]*\bsnr_db=(-?\d+(?:\.\d+)?)")
@@ -123,7 +127,8 @@ class Dialect:
             is no `duration`.
         band: columns of its lowest and highest frequency.
         duration: column of its length. If it is not one of `columns`, a row may leave it empty.
-        shots: column with the number of gunshots in a burst.
+        shots: column with the number of gunshots in a burst. In tables without one, it is
+            `COUNT_COLUMN` for rows of gunshots: of other sounds, a count may mean anything.
         cuts: the files may be cuts of one length, one row each, with cumulative Begin Times.
         of_one_sound: a table may belong to one sound file, so an empty table says that the file
             with its name was searched.
@@ -147,7 +152,7 @@ class Dialect:
     typed_remarks: bool = False
 
 
-_GUN_VERDICTS = Verdicts(_GUNSHOT, "gunshot", "not_gunshot", "not_sure", "duplicate", "confidence")
+_GUN_VERDICTS = Verdicts(GUNSHOT, "gunshot", "not_gunshot", "not_sure", "duplicate", "confidence")
 
 DIALECTS = (
     Dialect(
@@ -157,11 +162,13 @@ DIALECTS = (
         start="start_s",
         span=("start_s", "end_s"),
         band=("low_hz", "high_hz"),
+        shots=COUNT_COLUMN,
         of_detector=True,
     ),
     Dialect(
         "loxo selection table",
         ("begin time", "end time", "begin path", "file offset", "begin file", "label", "score"),
+        shots=COUNT_COLUMN,
         of_one_sound=True,
         of_detector=True,
     ),

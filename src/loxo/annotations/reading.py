@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 
 from loxo.annotations.dialects import (
+    COUNT_COLUMN,
+    GUNSHOT,
     LABEL_COLUMNS,
     NOTE_COLUMNS,
     Remark,
@@ -197,7 +199,7 @@ class _TableReader:
         label = self._label(row)
         start_s, end_s = self._times(row)
         low_hz, high_hz = map(row.optional_number, self.dialect.band)
-        remark = self._remark(row) | Remark(marginal=marginal)
+        remark = self._remark(row, label) | Remark(marginal=marginal)
         return Event(label, start_s, end_s, low_hz, high_hz, **asdict(remark))
 
     def _label(self, row: Row) -> str:
@@ -268,7 +270,7 @@ class _TableReader:
                 times.append((index, begin_s, end_s))
         return times
 
-    def _remark(self, row: Row) -> Remark:
+    def _remark(self, row: Row, label: str) -> Remark:
         if self.dialect.typed_remarks:
             return self._typed_remark(row)
         doubtful = any(is_doubt(row.text(column)) for column in LABEL_COLUMNS)
@@ -277,6 +279,8 @@ class _TableReader:
             remark |= read_note(row.text(column))
         if self.dialect.shots is not None:
             remark |= read_shots(row.text(self.dialect.shots))
+        elif label == GUNSHOT:
+            remark |= read_shots(row.text(COUNT_COLUMN))
         if self.dialect.verdicts is not None and row.text(self.dialect.verdicts.confidence):
             remark |= Remark(note=f"confidence {row.text(self.dialect.verdicts.confidence)}")
         return remark

@@ -20,7 +20,8 @@ class Annotation:
         recording: how the table names the recording.
         table: path of the table.
         row: line of the table; the header is line 1.
-        score: a detector's score, in tables of detections.
+        score: a detector's score, in tables of detections; `event.shots` is the number of gunshots
+            that it counted.
     """
 
     recording: RecordingName

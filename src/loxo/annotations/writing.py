@@ -44,10 +44,12 @@ RAVEN_COLUMNS = (
     "Begin File",
     "Label",
     "Score",
+    "Count",
 )
+"""Columns of a table of detections. `Count` is the number of gunshots, empty if it is unknown."""
 
-EVENT_COLUMNS = (*RAVEN_COLUMNS[:-1], "Marginal", "Shots", "SNR (dB)", "Notes")
-"""Columns of a table of events: those of detections without a score, and the fields of `Event`."""
+EVENT_COLUMNS = (*RAVEN_COLUMNS[:-2], "Marginal", "Shots", "SNR (dB)", "Notes")
+"""Columns of a table of events: those of detections up to the label, and the fields of `Event`."""
 
 DETECTIONS_SCHEMA = pl.Schema(
     {
@@ -61,9 +63,11 @@ DETECTIONS_SCHEMA = pl.Schema(
         "high_hz": pl.Float64(),
         "score": pl.Float64(),
         "start_time": pl.Datetime("us", "UTC"),
+        "count": pl.Int64(),
     }
 )
-"""Columns of `detections.parquet` and `detections.csv`. `start_time` is in UTC, because a column
+"""Columns of `detections.parquet` and `detections.csv`. `count` is the number of gunshots, null if
+it is unknown. `start_time` is in UTC, because a column
 has one time zone and the recordings of a run may lie in several."""
 
 
@@ -82,7 +86,7 @@ def write_raven(
     """
     address = _address(recording)
     rows = (
-        (*_raven_cells(i, found, address), f"{found.score:.6f}")
+        (*_raven_cells(i, found, address), f"{found.score:.6f}", _count_cell(found.count))
         for i, found in enumerate(detections, start=1)
     )
     _write_table(path, RAVEN_COLUMNS, rows)
@@ -93,7 +97,7 @@ def write_events(
 ) -> None:
     """Write known events of one recording as a Raven selection table.
 
-    The columns are those of `write_raven` without the score, and one for each other field of
+    The columns are those of `write_raven` up to the label, and one for each other field of
     `Event`, so that `read_annotations` gives the same events.
 
     Raises:
@@ -132,9 +136,12 @@ def _raven_cells(selection: int, found: Detection | Event, address: str) -> tupl
 
 
 def _remark_cells(event: Event) -> tuple[str, ...]:
-    shots = "" if event.shots is None else str(event.shots)
     snr_db = "" if event.snr_db is None else repr(float(event.snr_db))
-    return str(int(event.marginal)), shots, snr_db, event.note
+    return str(int(event.marginal)), _count_cell(event.shots), snr_db, event.note
+
+
+def _count_cell(count: int | None) -> str:
+    return "" if count is None else str(count)
 
 
 def write_audacity(path: str | Path, detections: Sequence[Detection]) -> None:
@@ -197,6 +204,7 @@ def detections_frame(
             found.high_hz,
             found.score,
             _time_at(start, found.start_s),
+            found.count,
         )
         for recording, site, start, detections, ids in rows
         for found, name in zip(detections, ids, strict=True)

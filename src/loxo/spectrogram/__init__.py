@@ -18,16 +18,20 @@ are tapered at their ends only, so that an edge between two frames appears in bo
 
 **Floor.** Each band is then given relative to its own level in the half minute around the frame,
 its floor. This removes the 1/f slope of wind, the gain of the recorder and the steady lines of
-aircraft and generators, and keeps what comes and goes. The floor is a running mean, taken twice:
-the second time over values that are limited to the first mean, so that an event raises its own
-floor little. It is a mean and not a median because a mean costs two additions per value. It moves
-with the recording frame by frame, so that scores do not depend on where a block begins; PCEN (Wang
-et al. 2017) uses a smoother for the same reason.
+aircraft and generators, and keeps what comes and goes. The floor is a low quantile of the mean
+levels of seconds: a quarter of them lies below it. A mean would rise with a call, most of all in a
+recording of some seconds or among many calls; the quantile does not as long as a quarter of the
+time is free. It is computed every three seconds of the recording and is linear in between. So
+scores do not depend on where a block begins, if blocks begin at whole steps. (Models before format
+3 have a running mean, taken twice: the second time over values that are limited to the first mean.)
 
-Near the ends of a recording the mean is taken over the frames that exist. In a recording of a few
-seconds an event therefore raises its own floor more; training includes such windows. Digital
-silence (dropped samples, padding) is not a measurement: it is ignored in the floor, and its
-features are zero.
+Near the ends of a recording the quantile is taken over the seconds that exist. An event that fills
+a recording of some seconds is its own floor, and hardly seen. Digital silence (dropped samples,
+padding) is not a measurement: it is ignored in the floor, and its features are zero. `silence.py`
+says which frames are silent, and which ones overlap a silence.
+
+**Onsets.** `onsets.py` gives the level of every hundredth of a second, from which the shots of a
+burst are counted. Models do not see it.
 """
 
 from loxo.spectrogram.front_end import Bands, FrontEnd
@@ -40,15 +44,32 @@ from loxo.spectrogram.numpy_front_end import (
     spectrogram,
     subtract_floor,
 )
+from loxo.spectrogram.onsets import (
+    CELL_S,
+    LEVEL_STEP_DB,
+    cells_per_frame,
+    dequantize_levels,
+    onset_levels,
+    quantize_levels,
+)
+from loxo.spectrogram.silence import silent_frames, tainted_frames
 
 __all__ = [
+    "CELL_S",
+    "LEVEL_STEP_DB",
     "SILENCE",
     "Bands",
     "FrontEnd",
     "band_tables",
+    "cells_per_frame",
     "decimation_table",
+    "dequantize_levels",
     "filter_bank",
     "log_bands",
+    "onset_levels",
+    "quantize_levels",
+    "silent_frames",
     "spectrogram",
     "subtract_floor",
+    "tainted_frames",
 ]

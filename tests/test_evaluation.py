@@ -43,6 +43,7 @@ from loxo.evaluation import (
     evaluate,
     notices,
     recording_paths,
+    shots_table,
     summary_table,
     to_json,
     whole,
@@ -568,6 +569,45 @@ def test_the_json_holds_what_scripts_rely_on_and_null_for_what_has_no_value(tmp_
     )
 
 
+def test_numbers_of_gunshots_are_compared_where_there_are_any() -> None:
+    burst, single = Event("Gunshot", 10.0, 14.0, shots=20), Event("Gunshot", 30.0, 31.0)
+    truth = {"a.wav": [burst, single, Event("Rumble", 50.0, 54.0)]}
+    found = [
+        Detection("Gunshot", 10.5, 14.0, None, None, 0.9, 25),
+        Detection("Gunshot", 30.0, 31.0, None, None, 0.8, 1),
+        Detection("Gunshot", 70.0, 71.0, None, None, 0.7),
+    ]
+    result = evaluate(truth, {"a.wav": found}, 3600.0)
+    counts = to_json(result)["counts"]
+    assert list(counts) == ["Gunshot"]
+    shots = counts["Gunshot"]
+    assert (shots["true_shots"], shots["found_shots"], shots["counted_shots"]) == (21, 21, 27)
+    assert shots["matched"] == {
+        "groups": 2,
+        "counted": 2,
+        "within_20": 0.5,
+        "within_30": 1.0,
+        "true_shots": 21,
+        "counted_shots": 26,
+    }
+    assert (shots["bursts"]["groups"], shots["bursts"]["within_20"]) == (1, 0.0)
+    table = shots_table(result)
+    assert table is not None
+    assert table.columns[0]._cells == ["Gunshot"]
+    assert to_json(evaluate(marked({"a": [SHOT]}), marked({"a": [SHOT]})))["counts"] == {}
+
+
+def test_detections_of_tables_keep_their_numbers_of_gunshots(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", {"a": []})
+    found = [Detection("Gunshot", 10.0, 14.0, None, None, 0.9, 12)]
+    write_raven(run / "a.selections.txt", found, "recordings/a.wav")
+    result = evaluate({"a.wav": [Event("Gunshot", 10.0, 14.0, shots=10)]}, run)
+    shots = result.shot_counts("Gunshot")
+    assert shots is not None
+    assert (shots.true_shots, shots.counted_shots) == (10, 12)
+    assert shots.of_bursts().within_20 == 1.0
+
+
 def test_a_result_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text("old")
@@ -896,6 +936,9 @@ def test_all_tables_fit_a_terminal() -> None:
     console = Console(width=80)
     with console.capture() as capture:
         console.print(curve_table(result), comparison_table(result, result))
+        burst = {"a.wav": [Event("Gunshot", 0.0, 9.0, shots=123_456)]}
+        counted = {"a.wav": [Detection("Gunshot", 0.0, 9.0, None, None, 0.9, 123_455)]}
+        console.print(shots_table(evaluate(burst, counted)))
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text

@@ -18,6 +18,7 @@ from loxo.metrics import (
     Counts,
     Curve,
     Matching,
+    ShotCounts,
     average_precision_interval,
     bootstrap,
     curve,
@@ -31,6 +32,7 @@ from loxo.metrics import (
     reliability,
     resamples,
     score,
+    shot_counts,
     wilson_interval,
 )
 from loxo.metrics.matching import Rule
@@ -635,3 +637,89 @@ def test_mcnemars_p_is_that_of_a_fair_coin(a: int, b: int) -> None:
     tail = math.fsum(math.comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
     assert mcnemar(a, b) == pytest.approx(min(1, 2 * tail))
     assert mcnemar(a, b) == mcnemar(b, a)
+
+
+# ---- numbers of gunshots
+
+
+def shots_of(
+    events: Sequence[Event], detections: Sequence[Event], matching: Matching | None = None
+) -> ShotCounts:
+    """Compare events and detections that have numbers of shots."""
+    matched = overlap10(events, detections) if matching is None else matching
+    return shot_counts([e.shots for e in events], [d.shots for d in detections], matched)
+
+
+def shot(start_s: float, end_s: float, shots: int | None = None) -> Event:
+    return Event("Gunshot", start_s, end_s, shots=shots)
+
+
+def test_a_burst_stands_for_the_rows_that_it_covers() -> None:
+    rows = [shot(start_s, start_s + 0.5) for start_s in range(10, 20)]
+    counts = shots_of(rows, [shot(10.0, 19.5, 9)])
+    assert (counts.true_shots, counts.found_shots, counts.counted_shots) == (10, 10, 9)
+    assert (counts.true.tolist(), counts.counted.tolist()) == ([10], [9])
+    assert counts.of_bursts() == counts.of_all()
+    assert counts.of_bursts().within_20 == 1.0
+
+
+def test_parts_of_a_burst_are_added() -> None:
+    parts = [shot(10.0, 11.0, 4), shot(12.0, 13.0, 5), shot(14.0, 15.0, 4)]
+    counts = shots_of([shot(10.0, 15.0, 13)], parts)
+    assert (counts.true.tolist(), counts.counted.tolist()) == ([13], [13])
+
+
+def test_a_group_in_which_a_detection_has_no_number_is_not_judged() -> None:
+    counts = shots_of([shot(10.0, 15.0, 13)], [shot(10.0, 12.0, 4), shot(13.0, 15.0)])
+    assert counts.given
+    assert (counts.counted_shots, counts.known.tolist()) == (5, [False])
+    agreement = counts.of_bursts()
+    assert (agreement.groups, agreement.counted, agreement.within_20) == (1, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("true", "counted", "within_20", "within_30"),
+    [(10, 12, 1, 1), (10, 8, 1, 1), (10, 13, 0, 1), (10, 14, 0, 0), (3, 4, 0, 0), (1, 1, 1, 1)],
+)
+def test_limits_are_met_exactly(
+    true: int, counted: int, within_20: float, within_30: float
+) -> None:
+    agreement = shots_of([shot(0.0, 4.0, true)], [shot(0.0, 4.0, counted)]).of_all()
+    assert (agreement.within_20, agreement.within_30) == (within_20, within_30)
+
+
+def test_marginal_events_have_no_shots_and_detections_of_them_do_not_count() -> None:
+    events = [Event("Gunshot", 0.0, 4.0, shots=7, marginal=True), shot(10.0, 11.0)]
+    counts = shots_of(events, [shot(0.0, 4.0, 6), shot(10.0, 11.0, 2), shot(20.0, 21.0, 3)])
+    assert (counts.true_shots, counts.counted_shots) == (1, 5)
+    assert (counts.true.tolist(), counts.counted.tolist()) == ([1], [2])
+
+
+def test_nothing_has_no_shots() -> None:
+    counts = shots_of([], [])
+    assert (counts.true_shots, counts.counted_shots, counts.given) == (0, 0, False)
+    assert not shots_of([shot(0.0, 1.0)], [shot(0.0, 1.0)]).given
+    assert ShotCounts.pool([]).of_all().within_20 is None
+
+
+@settings(deadline=None)
+@given(crowds(8), crowds(8), st.integers(0, 2**32))
+def test_each_true_shot_and_each_detection_is_in_one_group(
+    events: list[Event], detections: list[Event], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    events, detections = (
+        [replace(each, shots=int(rng.integers(0, 9)) or None) for each in items]
+        for items in (events, detections)
+    )
+    matching = overlap10(events, detections)
+    counts = shots_of(events, detections, matching)
+    in_pairs = {event for event, _ in pairs_of(matching)}
+    assert counts.true.sum() == sum(events[event].shots or 1 for event in in_pairs)
+    assert counts.counted.sum() == sum(
+        detections[detection].shots or 1 for detection in matching.true_detections
+    )
+    pooled = ShotCounts.pool([counts, counts])
+    assert pooled.true_shots == 2 * counts.true_shots
+    assert pooled.of_all().groups == 2 * counts.of_all().groups
+    assert pooled.of_all().within_30 == counts.of_all().within_30

@@ -63,6 +63,7 @@ def evaluate(
         comparison_table,
         curve_table,
         notices,
+        shots_table,
         summary_table,
         write_json,
     )
@@ -86,7 +87,7 @@ def evaluate(
     if json is not None:
         write_json(evaluation, json, others)
     console = Console()
-    tables = [summary_table(evaluation), curve_table(evaluation)]
+    tables = [summary_table(evaluation), curve_table(evaluation), shots_table(evaluation)]
     if others is not None:
         tables.append(comparison_table(evaluation, others))
     for table in filter(None, tables):

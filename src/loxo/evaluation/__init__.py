@@ -49,7 +49,7 @@ from loxo.evaluation.groups import EVENT_RULES, Group, by_hour, by_site, by_snr,
 from loxo.evaluation.json_results import to_json, write_json
 from loxo.evaluation.notices import notices
 from loxo.evaluation.reading import evaluate, recording_paths
-from loxo.evaluation.tables import comparison_table, curve_table, summary_table
+from loxo.evaluation.tables import comparison_table, curve_table, shots_table, summary_table
 
 __all__ = [
     "EVENT_RULES",
@@ -67,6 +67,7 @@ __all__ = [
     "evaluate",
     "notices",
     "recording_paths",
+    "shots_table",
     "summary_table",
     "to_json",
     "whole",

@@ -20,9 +20,11 @@ from loxo.metrics import (
     Matching,
     Reliability,
     Score,
+    ShotCounts,
     curve,
     reliability,
     score,
+    shot_counts,
 )
 
 __all__ = [
@@ -111,6 +113,13 @@ class Evaluation:
     def matchings(self, label: str, rule: str) -> list[Matching]:
         """The matching of each recording, in the order of the recordings."""
         return [results[label].matchings[rule] for results in self.recordings.values()]
+
+    def shot_counts(self, label: str) -> ShotCounts | None:
+        """Compare numbers of gunshots; None where no event and no detection has one."""
+        pooled = ShotCounts.pool(
+            _shot_counts(results[label]) for results in self.recordings.values()
+        )
+        return pooled if pooled.given else None
 
     def reliability(self, label: str) -> Reliability | None:
         """Compare scores with the share that is true, by `overlap10`.
@@ -201,6 +210,11 @@ def _match(truth: tuple[Annotation, ...], detections: tuple[Annotation, ...]) ->
     scores = np.array([row.score for row in detections], dtype=np.float64)  # nan for None
     matchings = {name: rule(events, found, scores) for name, rule in RULES.items()}
     return LabelResult(truth, detections, matchings)
+
+
+def _shot_counts(result: LabelResult) -> ShotCounts:
+    truth, found = ([row.event.shots for row in rows] for rows in (result.truth, result.detections))
+    return shot_counts(truth, found, result.matchings["overlap10"])
 
 
 def _other_labels(counted: Iterable[str], rows: Rows, labels: Sequence[str]) -> dict[str, int]:

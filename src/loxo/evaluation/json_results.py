@@ -4,6 +4,9 @@ Each label and rule has counts and metrics, `bootstrap` (intervals over recordin
 detections have scores, `average_precision`, `best` (the threshold of the greatest F1) and
 `recall_at` several numbers of false positives per hour. There `reached` is false if even the lowest
 score has fewer false positives: a run with a lower threshold would find more.
+
+`counts` has the numbers of gunshots (`loxo.metrics.shots`) of each label for which an event or a
+detection has one.
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ def to_json(evaluation: Evaluation, against: Evaluation | None = None) -> dict[s
         "classes": _by_label_and_rule(labels, RULES, lambda *of: _results(evaluation, *of)),
         "curves": _by_label_and_rule(labels, RULES, lambda *of: _points(evaluation.curve(*of))),
         "reliability": {label: _reliability(evaluation, label) for label in labels},
+        "counts": _shot_counts(evaluation),
         "marginal_events": {label: _number_marginal(evaluation, label) for label in labels},
         "by_recording": {label: _by_recording(evaluation, label) for label in labels},
         **{name: _grouped(evaluation, groups) for name, groups in _GROUPINGS.items()},
@@ -135,6 +139,22 @@ def _nulls(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[fl
 def _reliability(evaluation: Evaluation, label: str) -> dict[str, Any] | None:
     found = evaluation.reliability(label)
     return None if found is None else asdict(found)
+
+
+def _shot_counts(evaluation: Evaluation) -> dict[str, Any]:
+    """Shots of all events, and how well the groups of those that were found are counted."""
+    found = {}
+    for label in evaluation.labels:
+        counts = evaluation.shot_counts(label)
+        if counts is not None:
+            found[label] = {
+                "true_shots": counts.true_shots,
+                "found_shots": counts.found_shots,
+                "counted_shots": counts.counted_shots,
+                "matched": asdict(counts.of_all()),
+                "bursts": asdict(counts.of_bursts()),
+            }
+    return found
 
 
 def _grouped(

@@ -144,7 +144,7 @@ def _as_rows(path: str, items: Iterable[Event | Detection]) -> list[Annotation]:
 def _as_row(name: RecordingName, item: Event | Detection, number: int) -> Annotation:
     if isinstance(item, Event):
         return Annotation(name, item, table="", row=number)
-    event = Event(item.label, item.start_s, item.end_s, item.low_hz, item.high_hz)
+    event = Event(item.label, item.start_s, item.end_s, item.low_hz, item.high_hz, shots=item.count)
     return Annotation(name, event, table="", row=number, score=item.score)
 
 

@@ -16,7 +16,14 @@ from loxo.events import Interval
 from loxo.messages import pluralize
 from loxo.metrics import RULES, Curve, Score
 
-__all__ = ["comparison_table", "curve_table", "plain_text", "rate_text", "summary_table"]
+__all__ = [
+    "comparison_table",
+    "curve_table",
+    "plain_text",
+    "rate_text",
+    "shots_table",
+    "summary_table",
+]
 
 _WIDTH = 80
 
@@ -57,6 +64,30 @@ def curve_table(evaluation: Evaluation) -> Table | None:
             curve = evaluation.curve(label, rule)
             if curve is not None and curve.events and curve.best is not None:
                 table.add_row(label, rule, *_curve_cells(curve, curve.best))
+    return table if table.rows else None
+
+
+def shots_table(evaluation: Evaluation) -> Table | None:
+    """Numbers of gunshots; None if no label has any.
+
+    Of each label: shots of all events and of those that were found, what detections stand for, and
+    how well bursts, which are groups of several shots, are counted.
+    """
+    columns = ("true\nshots", "found", "counted", "bursts\nfound", "with a\nnumber")
+    limits = ("within\n20 %", "within\n30 %")
+    table = Table(title="numbers of gunshots", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("label")
+    for heading in (*columns, *limits):
+        table.add_column(heading, justify="right")
+    for label in evaluation.labels:
+        shots = evaluation.shot_counts(label)
+        if shots is not None:
+            bursts = shots.of_bursts()
+            numbers = shots.true_shots, shots.found_shots, shots.counted_shots
+            shares = [
+                _cell(share, None, _share_text) for share in (bursts.within_20, bursts.within_30)
+            ]
+            table.add_row(label, *map(str, (*numbers, bursts.groups, bursts.counted)), *shares)
     return table if table.rows else None
 
 

@@ -41,6 +41,7 @@ A detection has a score, so there is an answer for each threshold; a `Matching` 
     pairing.py       the best pairing of events and detections
     matching.py      the three rules: found events, true detections, counts, at all thresholds
     scores.py        counts -> precision, recall, F1, false positives per hour, intervals
+    shots.py         numbers of gunshots in bursts, by groups of events and detections
     curves.py        counts at every threshold, average precision, recall at a false-positive rate
     reliability.py   how often detections of a score are true
     resampling.py    the bootstrap over recordings, and the comparison of two detectors
@@ -76,6 +77,7 @@ from loxo.metrics.scores import (
     score,
     wilson_interval,
 )
+from loxo.metrics.shots import GroupAgreement, ShotCounts, shot_counts
 
 __all__ = [
     "CONFIDENCE",
@@ -84,9 +86,11 @@ __all__ = [
     "Counts",
     "Curve",
     "Difference",
+    "GroupAgreement",
     "Matching",
     "Reliability",
     "Score",
+    "ShotCounts",
     "Timed",
     "average_precision_interval",
     "bootstrap",
@@ -102,5 +106,6 @@ __all__ = [
     "reliability",
     "resamples",
     "score",
+    "shot_counts",
     "wilson_interval",
 ]

@@ -18,6 +18,7 @@ from loxo.annotations import read_annotations, write_events
 from loxo.calibration import (
     CalibrationError,
     RecordingScores,
+    best_off_threshold,
     calibrate,
     collect_scores,
     fit,
@@ -33,6 +34,7 @@ from loxo.model_folder import (
     PostProcessing,
     find_model,
     load_spec,
+    network_hash,
     save_spec,
 )
 from loxo.scoring import calibrated
@@ -125,6 +127,40 @@ def test_operating_points_count_what_lies_above_each_threshold() -> None:
         assert point.recall == pytest.approx((above & true).sum() / true.sum(), abs=1e-4)
 
 
+def test_the_off_threshold_is_the_level_at_which_calls_are_as_long_as_their_events() -> None:
+    """Calls of 3 s whose scores rise over a second and fall over two."""
+    rng = np.random.default_rng(3)
+    scores, events = np.full((6000, 1), 0.001, np.float32), []
+    course = np.concatenate((np.linspace(-6, 3, 20), np.full(20, 3.0), np.linspace(3, -6, 40)))
+    for first in range(100, 5900, 200):
+        scores[first : first + 80, 0] = expit(course + rng.normal(0, 0.01, 80))
+        above = first + np.flatnonzero(course >= logit(0.1))
+        events.append(Event("Rumble", above[0] / 10, (above[-1] + 1) / 10))
+    recording = RecordingScores(scores, GRID, 600.0, tuple(events))
+    found = best_off_threshold([recording], 0, "Rumble", PostProcessing(0.5))
+    assert found == pytest.approx(0.1, abs=0.03)
+    faint = replace(recording, scores=scores / np.float32(3))
+    assert best_off_threshold([faint], 0, "Rumble", PostProcessing(0.5, 0.123)) == 0.123
+
+
+def test_the_prior_is_stored_and_does_not_change_scores(model: Path) -> None:
+    rng = np.random.default_rng(4)
+    recordings = [blips(rng, 2000, 1.0, 0.0), blips(rng, 1000, 1.0, 0.0)]
+    fitted = fit(recordings, 0, "Rumble", ONE_FRAME)
+    hours = sum(recording.seconds for recording in recordings) / 3600
+    n_events = sum(len(recording.events) for recording in recordings)
+    assert fitted.hours == pytest.approx(hours, abs=1e-3)
+    assert fitted.events_per_hour == pytest.approx(n_events / hours, rel=1e-3)
+    spec = load_spec(model)
+    same = replace(fitted, hours=1.0, events_per_hour=2.5, false_positives_per_hour=1.0)
+    one, other = (replace(spec, calibration=dict.fromkeys(spec.labels, c)) for c in (fitted, same))
+    assert network_hash(one, model) == network_hash(other, model)
+    assert other.prior == (
+        "calibrated on 1.0 h with 2.5 Rumble and 2.5 Gunshot an hour; thresholds for at most 1 "
+        "false positives an hour of each label there"
+    )
+
+
 @pytest.fixture(scope="module")
 def soundscapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixteen minutes with many events and look-alikes, and their tables."""
@@ -163,6 +199,10 @@ def test_a_model_is_calibrated_from_the_command_line_and_detects_by_what_was_ask
     assert done.exit_code == 0, done.output
     assert "Rumble: threshold" in done.output
     spec = load_spec(model)
+    assert "calibrated on 0.3 h" in spec.prior
+    assert "at most 30 false positives" in spec.prior
+    assert spec.prior in done.output
+    card = (model / "README.md").read_text(encoding="utf-8")
     for label, processing in spec.post_processing.items():
         point = next(
             point
@@ -200,6 +240,8 @@ def test_a_model_is_calibrated_from_the_command_line_and_detects_by_what_was_ask
         false_positives_per_hour=30,
     )
     assert again == spec, "a calibrated model is calibrated from its raw scores"
+    assert card.count(spec.prior[1:]) == 1
+    assert (model / "README.md").read_text(encoding="utf-8") == card
 
 
 def test_the_best_f1_is_taken_where_nothing_is_asked_for(soundscapes: Path, model: Path) -> None:

@@ -310,11 +310,11 @@ def test_other_thresholds_need_no_recordings_but_pictures_do(
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
     for path in here.iterdir():
         path.unlink()
-    options = ("--threshold", "Rumble=0.9", "--minimum", "Rumble=1", "--merge-gap", "Gunshot=1")
+    options = ("--threshold", "Rumble=0.9", "--minimum", "Rumble=1", "--merge-gap", "Gunshot=60")
     again = loxo(*arguments, *options)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("rescored") == 2
-    assert again.stdout.count("scores were kept for another merge gap") == 2
+    assert "some bands and counts are estimates" in again.stdout
     assert not list((tmp_path / "out").glob("*.png")), "they showed other detections"
     longer = loxo(*arguments, *options, "--draw")
     assert longer.stdout.count("not drawn") == 2

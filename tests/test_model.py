@@ -396,3 +396,15 @@ def test_the_example_of_the_package_and_the_readme_runs(
     exec(lines, names)  # noqa: S102 the package's own example
     table = loxo.read_table(tmp_path / "nn01a_20180126_000000.txt")
     assert len(table.rows) == len(names["detections"]) > 0
+
+
+@pytest.mark.parametrize("rate", [3000, 8000, 11025, 44100])
+def test_nothing_ends_behind_the_end_of_a_recording(rate: int) -> None:
+    """At such thresholds everything is one detection, which ends with the recording."""
+    for n_samples in (5 * rate + 1, 7 * rate + rate // 3):
+        samples = np.random.default_rng(rate).normal(0, 0.1, n_samples).astype(np.float32)
+        everything = dict.fromkeys(("Rumble", "Gunshot"), 1e-6)
+        found = load_model("tcn", threads=1).detect(samples, rate, everything)
+        assert {each.label: each.end_s for each in found} == dict.fromkeys(
+            everything, n_samples / rate
+        )

@@ -52,7 +52,16 @@ pytest_plugins = ("training_fixtures",)
 SHARES = st.floats(0, 1, exclude_min=True)
 SECONDS = st.floats(0, 1e3)
 POST_PROCESSING = st.builds(
-    PostProcessing, SHARES, SHARES, SECONDS, SECONDS, SECONDS, SECONDS, SECONDS
+    PostProcessing,
+    threshold=SHARES,
+    off_threshold=SHARES,
+    smoothing_s=SECONDS,
+    minimum_s=SECONDS,
+    merge_gap_s=SECONDS,
+    split_depth=SECONDS,
+    low_hz=SECONDS,
+    high_hz=SECONDS,
+    count=st.booleans(),
 )
 FILES = {"model.onnx", "spec.json", "weights.safetensors", "README.md"}
 
@@ -107,7 +116,7 @@ def test_a_specification_comes_back_as_it_was_written(
     folder = tmp_path_factory.mktemp("spec")
     training: dict[str, object] = {"config": {"seed": 1, "clips": None}, "versions": ["1.0"]}
     post_processing = {"Rumble": rumble, "Gunshot": gunshot}
-    calibration = {"Rumble": Calibration(0.8, -1.5), "Gunshot": Calibration()}
+    calibration = {"Rumble": Calibration(0.8, -1.5, 20.5, 4.25, 1.0), "Gunshot": Calibration()}
     measured = (OperatingPoint(0.9, 0.2, None, 0.0), OperatingPoint(0.1, None, 0.5, 3.25))
     points: dict[str, tuple[OperatingPoint, ...]] = dict.fromkeys(post_processing, measured)
     front_end = FrontEnd(floor_s=floor_s)
@@ -175,31 +184,60 @@ def test_a_specification_of_the_first_format_is_read_by_its_new_keys(tmp_path: P
     assert (spec.front_end.long.decimation, spec.front_end.long.tukey_taper) == (4, 1.0)
     assert (spec.front_end.short.decimation, spec.front_end.short.tukey_taper) == (1, 0.4)
     assert spec.post_processing == {
-        "Rumble": PostProcessing(0.2, 0.25),
-        "Gunshot": PostProcessing(0.3, 0.75),
+        "Rumble": PostProcessing(0.2, 0.05),
+        "Gunshot": PostProcessing(0.3, 0.225, count=True),
     }
     config: Any = spec.training["config"]
     assert (config["init_from"], config["ema_decay"]) == ("model", 0.995)
     assert config["model"]["settings"] == {"stem_channels": [32, 64], "channels": 192}
     assert config["dev"]["model"]["settings"] == {"stem_channels": [4, 4]}
     assert config["front_end"]["short"]["tukey_taper"] == 0.4
-    assert config["post_processing"]["Gunshot"]["off_threshold_ratio"] == 0.75
+    assert config["post_processing"]["Gunshot"]["off_threshold"] == 0.225
     save_spec(spec, tmp_path)
     assert json.loads((tmp_path / "spec.json").read_text(encoding="utf-8"))["format"] == FORMAT
     assert load_spec(tmp_path) == spec
 
 
-def test_keys_of_the_first_format_are_refused_in_the_second(tmp_path: Path) -> None:
-    (tmp_path / "spec.json").write_text(json.dumps(OLD_SPEC | {"format": 2}), encoding="utf-8")
+def test_off_thresholds_of_the_second_format_become_absolute(folder: Path) -> None:
+    ratios = {
+        "Rumble": {"threshold": 0.2, "off_threshold_ratio": 0.7, "minimum_s": 0.2},
+        "Gunshot": {"threshold": 0.3, "off_threshold_ratio": 0.5},
+    }
+    change(folder, format=2, post_processing=ratios, training={"config": {"dev": [ratios]}})
+    spec = load_spec(folder)
+    assert spec.post_processing == {
+        "Rumble": PostProcessing(0.2, 0.14, minimum_s=0.2),
+        "Gunshot": PostProcessing(0.3, 0.15, count=True),
+    }
+    config: Any = spec.training["config"]
+    assert config["dev"][0]["Rumble"] == {
+        "threshold": 0.2,
+        "off_threshold": 0.14,
+        "minimum_s": 0.2,
+    }
+    save_spec(spec, folder)
+    assert load_spec(folder) == spec
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_keys_of_an_older_format_are_refused_in_a_newer_one(tmp_path: Path, number: int) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(OLD_SPEC | {"format": number}), encoding="utf-8")
     with pytest.raises(ModelError, match="no such key"):
         load_spec(tmp_path)
+
+
+def test_a_ratio_is_refused_in_the_third_format(folder: Path) -> None:
+    ratio = {"threshold": 0.5, "off_threshold_ratio": 0.5}
+    change(folder, post_processing={"Rumble": ratio, "Gunshot": ratio})
+    with pytest.raises(ModelError, match="off_threshold_ratio"):
+        load_spec(folder)
 
 
 @pytest.mark.parametrize("number", [FORMAT + 1, 0, "2", None])
 def test_a_specification_of_an_unknown_format_is_refused(folder: Path, number: object) -> None:
     change(folder, format=number)
     with pytest.raises(
-        ModelError, match=rf"spec\.json: format {number!r}, .* reads up to 2; install a newer loxo$"
+        ModelError, match=rf"spec\.json: format {number!r}, .* reads up to 3; install a newer loxo$"
     ):
         load_spec(folder)
 
@@ -221,10 +259,10 @@ def test_labels_that_repeat_or_are_missing_are_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -0.5, 1.01, np.nan, np.inf])
-@pytest.mark.parametrize("name", ["threshold", "off_threshold_ratio"])
+@pytest.mark.parametrize("name", ["threshold", "off_threshold"])
 def test_a_threshold_outside_its_range_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"{name} {value}.*\(0, 1\]"):
-        replace(PostProcessing(0.5), **{name: value})
+        replace(PostProcessing(0.5), **{name: value})  # type: ignore[arg-type]
 
 
 def test_a_missing_folder_says_what_a_model_is(tmp_path: Path) -> None:

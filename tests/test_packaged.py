@@ -19,7 +19,7 @@ from loxo.model_folder import find_model
 from loxo.post_processing import detect
 from loxo.scoring import Scores, calibrated, quantize
 from loxo.simulate import SceneSettings, scene
-from loxo.spectrogram import spectrogram
+from loxo.spectrogram import onset_levels, quantize_levels, spectrogram
 from loxo.training import build_model, read_config
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -125,7 +125,11 @@ def test_blocks_and_threads_detect_in_the_composed_soundscape_as_torch_does_in_o
     with torch.no_grad():
         values = calibrated(trained(torch.from_numpy(waveform)[None])[0].T.numpy(), spec)
     features = quantize(spectrogram(waveform, spec.front_end).T)
-    whole = Scores(grid, spec.labels, values, np.arange(len(values)), features, len(waveform))
+    padded = np.pad(waveform, (spec.front_end.margin, spec.front_end.margin + spec.front_end.hop))
+    used = len(values) * spec.front_end.hop + 2 * spec.front_end.margin
+    onsets = quantize_levels(onset_levels(padded[:used], spec.front_end))
+    frames = np.arange(len(values))
+    whole = Scores(grid, spec.labels, values, frames, features, onsets, len(waveform))
     expected = detect(whole, spec.front_end, spec.post_processing)
     assert [found.label for found in streamed] == [found.label for found in expected]
     for found, other in zip(streamed, expected, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import cycle, pairwise
 
 import numpy as np
@@ -9,22 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from loxo.events import EVENT_LABELS, Detection, overlap_s
 from loxo.model_folder import PostProcessing
 from loxo.post_processing import (
-    BAND_SHARE,
     detect,
     detect_stream,
     drop_short,
-    frequency_extent,
+    end_within,
     hysteresis,
     merge_gaps,
     smooth,
     split_at_silence,
+    split_at_valleys,
 )
-from loxo.scoring import Scores, quantize
-from loxo.spectrogram import FrontEnd
+from loxo.scoring import Scores, quantize, scores_without_features
+from loxo.spectrogram import FrontEnd, cells_per_frame
 from reference import post_processing as twin
 
 FRONT_END = FrontEnd()
@@ -155,35 +157,73 @@ def test_dropping_equals_its_slow_twin_and_dropping_again_changes_nothing(
     np.testing.assert_array_equal(drop_short(kept, minimum), kept)
 
 
-# ---- bands
+# ---- splitting
 
 
-@given(
-    rise=st.lists(st.integers(-8, 20).map(lambda part: part / 8), min_size=12, max_size=12),
-    limits_hz=st.tuples(st.integers(0, 60), st.integers(1, 60)),
-)
-def test_an_extent_holds_the_strong_bands_and_half_the_way_to_their_neighbours(
-    rise: list[float], limits_hz: tuple[int, int]
+def as_scores(odds: list[float]) -> NDArray[np.float32]:
+    return expit(np.array(odds, np.float64)).astype(np.float32)
+
+
+ODDS = st.lists(st.floats(-6, 6), min_size=1, max_size=40)
+
+
+@given(ODDS, st.floats(0.1, 6.0))
+def test_splitting_equals_its_slow_twin(odds: list[float], depth: float) -> None:
+    scores = as_scores(odds)
+    whole = np.array([[0, len(scores)]])
+    parts = split_at_valleys(scores, whole, 0.0, depth)
+    assert pairs(parts) == twin.split_at_valleys(logit(scores.astype(float)).tolist(), depth)
+
+
+@given(st.lists(st.integers(-6, 6), min_size=1, max_size=30), st.integers(1, 6))
+def test_splitting_is_symmetrical_in_time(odds: list[int], depth: int) -> None:
+    scores = as_scores([float(value) for value in odds])
+    whole = np.array([[0, len(scores)]])
+    there = split_at_valleys(scores, whole, 0.0, depth - 0.01)
+    back = split_at_valleys(scores[::-1], whole, 0.0, depth - 0.01)
+    np.testing.assert_array_equal(mirrored(back, len(scores)), there)
+
+
+@given(SCORES, SIXTEENTHS.filter(bool), st.integers(0, 4), st.floats(0.1, 6.0))
+def test_parts_lie_within_their_runs_and_have_gaps_between_them(
+    scores: NDArray[np.float32], level: float, gap: int, depth: float
 ) -> None:
-    low_hz, high_hz = limits_hz[0], limits_hz[0] + limits_hz[1]
-    centres_hz = np.array([10.0, 15, 20, 25, 30, 40, 50, 65, 90, 20, 30, 40])
-    strong = twin.strong_bands(rise, centres_hz.tolist(), low_hz, high_hz, BAND_SHARE)
-    low, high = frequency_extent(np.array(rise), centres_hz, low_hz, high_hz)
-    assert low_hz <= low <= high <= high_hz
-    within = {centre for centre in centres_hz.tolist() if low < centre < high}
-    if strong:
-        assert low <= strong[0] <= strong[-1] <= high
-        assert within <= {
-            centre for centre in centres_hz.tolist() if strong[0] <= centre <= strong[-1]
-        }
-    else:
-        assert (low, high) == (low_hz, high_hz)
+    runs = merge_gaps(hysteresis(scores, level, level), gap)
+    parts = pairs(split_at_valleys(scores, runs, level, depth))
+    assert all(after[0] > before[1] for before, after in pairwise(parts))
+    for first, last in parts:
+        assert any(start <= first and last <= stop for start, stop in pairs(runs))
+        assert min(scores[first], scores[last - 1]) >= level
+    for first, last in pairs(runs):
+        assert (first, int(first + np.argmax(scores[first:last]))) >= min(
+            part for part in parts if part[1] > first
+        )[:1], "the highest peak of a run lies in a part"
 
 
-def test_the_extent_of_one_line_is_its_band() -> None:
-    centres_hz = FRONT_END.band_centres_hz
-    rise = np.where(centres_hz == 30.0, 1.0, 0.1)
-    assert frequency_extent(rise, centres_hz, 7.0, 250.0) == (28.75, 31.25)
+@given(SCORES, st.floats(0.1, 6.0), st.floats(0.5, 2.0))
+def test_valleys_do_not_depend_on_the_share_of_true_detections(
+    scores: NDArray[np.float32], depth: float, shift: float
+) -> None:
+    """A calibration for rarer events shifts all log odds alike."""
+    scores = np.clip(scores, 0.01, 0.99)
+    rarer = as_scores((logit(scores.astype(float)) - shift).tolist())
+    whole = np.array([[0, len(scores)]])[: len(scores)]
+    np.testing.assert_array_equal(
+        split_at_valleys(scores, whole, 0.0, depth), split_at_valleys(rarer, whole, 0.0, depth)
+    )
+
+
+def test_a_depth_of_zero_splits_nothing() -> None:
+    runs = np.array([[0, 5]])
+    scores = as_scores([5, -9, 5, -9, 5])
+    np.testing.assert_array_equal(split_at_valleys(scores, runs, 0.1, 0.0), runs)
+
+
+def test_two_calls_in_a_merged_run_are_split_and_one_call_with_a_dip_is_not() -> None:
+    two = as_scores([-2, 3, 4, -1, -5, -1, 3, 2])
+    one = as_scores([-2, 3, 4, 1.5, 3, 4, 3, 2])
+    for scores, expected in ((two, [(0, 4), (5, 8)]), (one, [(0, 8)])):
+        assert pairs(split_at_valleys(scores, np.array([[0, 8]]), 0.1, 2.5)) == expected
 
 
 # ---- all steps together
@@ -207,6 +247,7 @@ def scored(draw: st.DrawFn) -> Scores:
         values,
         frames,
         quantize(features),
+        np.zeros((len(frames), cells_per_frame(FRONT_END)), np.uint8),
         max(0, len(values) * FRONT_END.hop - missing),
     )
 
@@ -214,12 +255,14 @@ def scored(draw: st.DrawFn) -> Scores:
 POST_PROCESSING = st.builds(
     PostProcessing,
     threshold=st.integers(1, 16).map(lambda part: part / 16),
-    off_threshold_ratio=st.integers(1, 4).map(lambda part: part / 4),
+    off_threshold=st.integers(1, 16).map(lambda part: part / 16),
     smoothing_s=st.sampled_from([0.0, 0.1, 0.3, 0.5]),
     minimum_s=st.sampled_from([0.0, 0.2, 0.5]),
     merge_gap_s=st.sampled_from([0.0, 0.1, 0.4]),
+    split_depth=st.sampled_from([0.0, 0.5, 2.0]),
     low_hz=st.sampled_from([0.0, 7.0, 50.0]),
     high_hz=st.sampled_from([120.0, 250.0, 1800.0]),
+    count=st.booleans(),
 )
 
 
@@ -250,15 +293,13 @@ def test_detections_are_those_of_the_steps_one_after_another(
         smoothed = smooth(
             scores.values[:, column], frames(processing.smoothing_s)
         ).tolist()  # rounded as the steps see it
-        runs = twin.hysteresis(
-            smoothed,
-            processing.threshold,
-            float(np.float32(processing.off_threshold_ratio * processing.threshold)),
-        )
-        runs = twin.drop_short(
-            twin.merge_gaps(runs, frames(processing.merge_gap_s)), frames(processing.minimum_s)
-        )
+        level = min(processing.off_threshold, processing.threshold)
+        runs = twin.hysteresis(smoothed, level, level)
+        runs = twin.merge_gaps(runs, frames(processing.merge_gap_s))
+        runs = twin.split_runs(smoothed, runs, level, processing.split_depth)
+        runs = twin.drop_short(runs, frames(processing.minimum_s))
         expected = [(first / 10, max(smoothed[first:last])) for first, last in runs]
+        expected = [(start, score) for start, score in expected if score >= processing.threshold]
         found = detect(scores, FRONT_END, dict.fromkeys(EVENT_LABELS, processing))
         assert [(item.start_s, item.score) for item in found if item.label == label] == expected
 
@@ -288,23 +329,22 @@ def test_detections_of_a_stream_equal_those_of_the_whole(
 
 
 def test_a_segment_ends_in_each_long_silence() -> None:
-    processing = PostProcessing(0.5, off_threshold_ratio=0.5, smoothing_s=0.0, merge_gap_s=0.2)
-    whole = scores_of([0, 1, 0, 0, 1, *[0.2] * 20, 1, *[0.2] * 9])
+    processing = PostProcessing(0.5, smoothing_s=0.0, merge_gap_s=0.2)
+    whole = scores_of([0, 1, 0, 0, 1, *[0.2] * 40, 1, *[0.2] * 29])
     first, rest = whole.split(2)
-    second, third = rest.split(20)
+    second, third = rest.split(40)
     ends = [
         segment.start + len(segment.values)
         for segment in split_at_silence([first, second, third], {"Rumble": processing})
     ]
-    assert ends == [17, 32, 35]
+    assert ends == [27, 62, 75]
 
 
 def scores_of(values: list[float], n_samples: int | None = None) -> Scores:
     """Scores of Rumble only, without kept features."""
     column = np.array(values, np.float32)
     length = len(values) * FRONT_END.hop if n_samples is None else n_samples
-    none = np.zeros(0, np.int64), np.zeros((0, FRONT_END.n_bands), np.uint8)
-    return Scores(FRONT_END.grid, ("Rumble",), column[:, None], *none, length)
+    return scores_without_features(FRONT_END, ("Rumble",), column[:, None], length)
 
 
 def rumbles(scores: Scores, processing: PostProcessing) -> list[Detection]:
@@ -331,14 +371,53 @@ def test_short_detections_are_dropped_after_gaps_are_merged() -> None:
 def test_the_band_of_a_detection_is_that_of_its_own_frames() -> None:
     centres_hz = FRONT_END.band_centres_hz
     line = np.where(centres_hz == 30.0, 2.0, 0.0)
-    elsewhere = np.where(centres_hz == 60.0, 5.0, 0.0)
+    elsewhere = np.where(centres_hz == 60.0, 2.0, 0.0)
     scores = Scores(
         FRONT_END.grid,
         ("Rumble",),
         np.array([[0.2], [0.9], [0.9], [0.2]], np.float32),
         np.arange(4),
         quantize(np.array([elsewhere, line, line, elsewhere], np.float32)),
+        np.zeros((4, cells_per_frame(FRONT_END)), np.uint8),
         4 * FRONT_END.hop,
     )
     (found,) = rumbles(scores, PostProcessing(0.5, smoothing_s=0.0, low_hz=7.0, high_hz=250.0))
-    assert (found.low_hz, found.high_hz) == pytest.approx((28.8, 31.2), abs=0.05)
+    assert (found.low_hz, found.high_hz) == pytest.approx((30.0, 30.0), abs=1.3)
+
+
+# ---- thresholds select
+
+
+@given(
+    scored(),
+    st.fixed_dictionaries(dict.fromkeys(EVENT_LABELS, POST_PROCESSING)),
+    st.floats(1.0, 4.0),
+)
+def test_a_higher_threshold_gives_a_part_of_the_same_detections(
+    scores: Scores, post_processing: dict[str, PostProcessing], factor: float
+) -> None:
+    lower = {
+        label: replace(each, off_threshold=min(each.off_threshold, each.threshold))
+        for label, each in post_processing.items()
+    }
+    higher = {
+        label: replace(each, threshold=min(1.0, factor * each.threshold))
+        for label, each in lower.items()
+    }
+    expected = [
+        found
+        for found in detect(scores, FRONT_END, lower)
+        if np.float32(found.score) >= np.float32(higher[found.label].threshold)
+    ]
+    assert detect(scores, FRONT_END, higher) == expected
+
+
+# ---- ends
+
+
+def test_a_detection_ends_with_its_recording_where_another_rate_has_a_longer_last_sample() -> None:
+    rumble = Detection("Rumble", 1.0, 2.0003, None, None, 0.5)
+    assert end_within(rumble, 2.0001, 4000).end_s == 2.0001
+    assert end_within(rumble, 2.5, 4000) == rumble
+    # A wrong length in a header does not cut detections.
+    assert end_within(rumble, 1.5, 4000) == rumble

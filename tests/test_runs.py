@@ -456,23 +456,27 @@ def test_a_run_that_is_stopped_does_not_finish_its_recordings(model: Model, tmp_
 
 
 def changed(model: Model, **changes: float) -> dict[str, PostProcessing]:
-    return {label: replace(each, **changes) for label, each in model.post_processing().items()}
+    return {
+        label: replace(each, **changes)  # type: ignore[arg-type]
+        for label, each in model.post_processing().items()
+    }
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "estimated"),
     [
-        {"threshold": 0.04},
-        {"threshold": 0.8},
-        {"minimum_s": 1.5},
-        {"merge_gap_s": 0.0},
-        {"merge_gap_s": 3.0},
-        {"threshold": 0.1, "minimum_s": 0.0, "merge_gap_s": 1.0},
+        ({"threshold": 0.04}, True),
+        ({"threshold": 0.14}, False),
+        ({"threshold": 0.8}, False),
+        ({"minimum_s": 1.5}, False),
+        ({"merge_gap_s": 0.0}, False),
+        ({"merge_gap_s": 3.0}, True),
+        ({"threshold": 0.1, "minimum_s": 0.0, "merge_gap_s": 1.0}, True),
     ],
     ids=str,
 )
 def test_other_settings_need_no_audio_and_give_what_a_new_run_gives(
-    counting: Counting, simulated: Path, tmp_path: Path, changes: dict[str, float]
+    counting: Counting, simulated: Path, tmp_path: Path, changes: dict[str, float], estimated: bool
 ) -> None:
     shutil.copytree(simulated.parent, tmp_path / "in")
     run(counting, tmp_path / "in", tmp_path / "out")
@@ -483,7 +487,7 @@ def test_other_settings_need_no_audio_and_give_what_a_new_run_gives(
     (again,) = run(counting, tmp_path / "in", tmp_path / "out", other)
     assert counting.calls == calls
     assert again.origin == "scores"
-    assert again.estimated_bands == ("merge_gap_s" in changes)
+    assert again.estimated_bands == estimated
     assert len(again.detections) == len(new.detections) > 0
     for one, other_one in zip(again.detections, new.detections, strict=True):
         assert one.label == other_one.label
@@ -494,8 +498,39 @@ def test_other_settings_need_no_audio_and_give_what_a_new_run_gives(
     exact = sum(
         a == b for a, b in zip(*map(as_rows, (again.detections, new.detections)), strict=True)
     )
-    assert exact >= 0.9 * len(new.detections), "bands differ where another gap merges detections"
+    if not estimated:
+        assert exact >= 0.95 * len(new.detections), "a score may be as near to a limit as its code"
+    assert np.median(list(map(band_iou, again.detections, new.detections))) > 0.7
     assert (again.seconds, again.damage) == (new.seconds, new.damage)
+
+
+def band_iou(one: Detection, other: Detection) -> float:
+    """Share of the frequencies of two detections that they have in common."""
+    assert one.low_hz is not None
+    assert one.high_hz is not None
+    assert other.low_hz is not None
+    assert other.high_hz is not None
+    shared = min(one.high_hz, other.high_hz) - max(one.low_hz, other.low_hz)
+    return shared / (max(one.high_hz, other.high_hz) - min(one.low_hz, other.low_hz))
+
+
+def test_nothing_ends_behind_the_end_of_a_recording_at_another_rate(
+    model: Model, tmp_path: Path
+) -> None:
+    path, rate = tmp_path / "in" / "x.wav", 11025
+    path.parent.mkdir()
+    n_samples = 7 * rate + 3
+    samples = np.random.default_rng(0).normal(0, 0.1, n_samples)
+    soundfile.write(path, samples, rate, subtype="PCM_16")
+    for threshold, origin in ((1e-6, "audio"), (2e-6, "scores")):
+        everything = settings(model, post_processing=changed(model, threshold=threshold))
+        if origin == "scores":
+            path.unlink()
+        (outcome,) = run(model, path, tmp_path / "out", everything)
+        assert outcome.origin == origin
+        last = max(outcome.detections, key=lambda each: each.end_s)
+        assert last.end_s == pytest.approx(n_samples / rate, abs=1e-6)
+        assert last.end_s <= outcome.recorded_s + 1e-6
 
 
 def test_bands_over_another_gap_come_from_the_audio_where_it_is(
@@ -559,19 +594,19 @@ def test_below_the_stored_floor_bands_come_from_the_audio_or_are_unknown(
     run(counting, tmp_path / "in", tmp_path / "out")
     shutil.copytree(tmp_path / "out", tmp_path / "alone")
     lower = settings(counting, {"Rumble": 0.002})
-    assert lowest_off_threshold(lower.post_processing) == 0.001
+    assert lowest_off_threshold(lower.post_processing) == 0.002
     (measured,) = run(counting, tmp_path / "in", tmp_path / "out", lower)
     assert measured.origin == "audio"
     assert measured.unmeasured == 0
-    (again,) = run(
-        counting, tmp_path / "in", tmp_path / "out", settings(counting, {"Rumble": 0.004})
-    )
-    assert again.origin == "scores", "the second run has lowered the floor"
+    for rumble in (0.002, 0.3):
+        chosen = settings(counting, {"Rumble": rumble, "Gunshot": 0.7})
+        (again,) = run(counting, tmp_path / "in", tmp_path / "out", chosen)
+        assert again.origin == "scores", "the second run kept these levels as well"
 
     shutil.rmtree(tmp_path / "in")
     (blind,) = run(counting, tmp_path / "in", tmp_path / "alone", lower)
     assert blind.origin == "scores"
-    assert 0 < blind.unmeasured == sum(d.label == "Rumble" for d in blind.detections)
+    assert 0 < blind.unmeasured < len(blind.detections)
     frame = pl.read_parquet(tmp_path / "alone" / "detections.parquet")
     assert frame["low_hz"].null_count() == blind.unmeasured
     record = json.loads((tmp_path / "alone" / "run.json").read_text())
@@ -615,10 +650,13 @@ def test_files_of_the_user_beside_the_recordings_stay(model: Model, tmp_path: Pa
     assert (tmp_path / "y.selections.txt").is_file()
 
 
-def test_a_table_without_a_record_is_that_of_a_killed_run(model: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", [RAVEN_COLUMNS, RAVEN_COLUMNS[:-1]])
+def test_a_table_without_a_record_is_that_of_a_killed_run(
+    model: Model, tmp_path: Path, columns: tuple[str, ...]
+) -> None:
     recording, output = noise(tmp_path / "x.wav", 2.0), tmp_path / "out"
-    run(model, recording, output, settings(model, LOW))
-    (output / "journal.jsonl").unlink()
+    output.mkdir()
+    (output / "x.selections.txt").write_text("\t".join(columns) + "\n")
     (outcome,) = run(model, recording, output)
     assert not outcome.skipped
     assert len(read_annotations([output / "x.selections.txt"]).rows) == len(outcome.detections)

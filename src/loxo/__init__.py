@@ -49,6 +49,8 @@ training
 
 detection
     scoring.py        recording -> scores (frame, label), in constant memory
+    burst_counts.py   the number of gunshots in a detection
+    frequency_bands.py the frequency band of a detection
     post_processing.py scores -> detections, as pure functions
     model.py          Model: detections and scores of a recording or an array
     runs/             detection in many recordings, resumable: plan, work, collect

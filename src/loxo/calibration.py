@@ -5,11 +5,12 @@ The log odds of each label's scores are calibrated by two numbers, `slope` and `
 the detections with a score of 0.8 four in five are true (J. Platt, "Probabilistic outputs for
 support vector machines", 1999, with his smoothed targets). That holds for recordings with as many
 events, and as many similar sounds, as those used for the calibration. Where events are ten times
-rarer, so are true detections.
+rarer, so are true detections. So the specification says how many there were (`Calibration`).
 
-Then the rule `overlap10` is applied at a grid of thresholds. The detections are made again at each
-threshold, since the extent of an event depends on it. The results are stored in the specification
-(`operating_points`), for `loxo detect --false-positives-per-hour`.
+The off-threshold is the level at which detections overlap best with the events that they find.
+
+Then the rule `overlap10` is applied at a grid of thresholds. The results are stored in the
+specification (`operating_points`), for `loxo detect --false-positives-per-hour`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from loxo.annotations import Annotations, match_annotations
-from loxo.events import Detection, Event
+from loxo.events import Detection, Event, overlap_s
 from loxo.messages import SILENT, Progress, one_line, pluralize
 from loxo.metrics import Counts, Matching, f1_score, overlap10, score
 from loxo.model import Model, load_model, lowest_threshold
@@ -32,11 +34,13 @@ from loxo.model_folder import Calibration, ModelSpec, OperatingPoint, PostProces
 from loxo.post_processing import binarize
 from loxo.recordings import RecordingIndex
 from loxo.scoring import EDGE, calibrated
+from loxo.storage import atomic_write
 from loxo.timeline import FrameGrid
 
 __all__ = [
     "CalibrationError",
     "RecordingScores",
+    "best_off_threshold",
     "calibrate",
     "collect_scores",
     "fit",
@@ -45,6 +49,11 @@ __all__ = [
 
 THRESHOLD_GRID = expit(np.linspace(-6.0, 6.0, 61))
 """Thresholds that are tried, evenly spaced in log odds, from 0.0025 to 0.9975."""
+OFF_THRESHOLD_GRID = expit(np.linspace(-4.0, -0.5, 15)).round(4)
+"""Off-thresholds that are tried, evenly spaced in log odds, from 0.018 to 0.38."""
+CLEAR_SCORE = 0.5
+"""Off-thresholds are chosen on detections that are more likely true than not."""
+CARD_HEADING = "## Calibration"
 MINIMUM_CASES = 10
 """Fewer true or false detections are not enough to fit two numbers."""
 
@@ -108,20 +117,36 @@ def calibrate(
         )
     spec = replace(raw.spec, calibration=_fit_all(collected, raw.spec))
     collected = [replace(one, scores=calibrated(one.scores, spec)) for one in collected]
-    points = {
-        label: operating_points(collected, column, label, spec.post_processing[label])
-        for column, label in enumerate(spec.labels)
-    }
-    post_processing = {
-        label: replace(
-            spec.post_processing[label],
-            threshold=_choose_threshold(points[label], false_positives_per_hour),
+    points, post_processing, calibration = {}, {}, {}
+    for column, label in enumerate(spec.labels):
+        processing = spec.post_processing[label]
+        off_threshold = best_off_threshold(collected, column, label, processing)
+        processing = replace(processing, off_threshold=off_threshold)
+        points[label] = operating_points(collected, column, label, processing)
+        threshold = _choose_threshold(points[label], false_positives_per_hour)
+        post_processing[label] = replace(processing, threshold=threshold)
+        calibration[label] = replace(
+            spec.calibration[label], false_positives_per_hour=false_positives_per_hour
         )
-        for label in spec.labels
-    }
-    spec = replace(spec, operating_points=points, post_processing=post_processing)
+    spec = replace(
+        spec,
+        calibration=calibration,
+        operating_points=points,
+        post_processing=post_processing,
+    )
     save_spec(spec, loaded.folder)
+    _state_prior(spec, loaded.folder)
     return spec
+
+
+def _state_prior(spec: ModelSpec, folder: Path) -> None:
+    """State in the model card what the model was calibrated on, in place of an older statement."""
+    card = folder / "README.md"
+    if card.is_file():
+        text = card.read_text(encoding="utf-8").partition(CARD_HEADING)[0].rstrip()
+        prior = spec.prior[:1].upper() + spec.prior[1:]
+        with atomic_write(card) as temporary:
+            temporary.write_text(f"{text}\n\n{CARD_HEADING}\n{prior}.\n", encoding="utf-8")
 
 
 def collect_scores(
@@ -170,18 +195,16 @@ def fit(
 
     Args:
         column: of the label in the scores.
-        processing: of the label; the threshold with the most detections is used instead of its
-            own.
+        processing: of the label; the level with the most detections is used instead of its
+            thresholds.
 
     Raises:
         CalibrationError: if there are too few true or false detections.
     """
-    # At low thresholds neighbouring detections merge, so the lowest does not give the most.
+    # At low levels neighbouring detections merge, so the lowest does not give the most.
+    levels = (replace(processing, threshold=t, off_threshold=t) for t in THRESHOLD_GRID)
     peaks, true = max(
-        (
-            _peaks_and_truth(collected, column, label, replace(processing, threshold=threshold))
-            for threshold in THRESHOLD_GRID
-        ),
+        (_peaks_and_truth(collected, column, label, level) for level in levels),
         key=lambda found: len(found[0]),
     )
     n_true, n_false = int(true.sum()), int((~true).sum())
@@ -199,33 +222,88 @@ def fit(
         return float((np.logaddexp(0.0, calibrated_odds) - targets * calibrated_odds).mean())
 
     log_slope, offset = minimize(negative_log_likelihood, np.zeros(2), method="Nelder-Mead").x
-    return Calibration(round(float(np.exp(log_slope)), 4), round(float(offset), 4))
+    hours = sum(recording.seconds for recording in collected) / 3600
+    events = sum(
+        event.label == label and not event.marginal
+        for recording in collected
+        for event in recording.events
+    )
+    return Calibration(
+        round(float(np.exp(log_slope)), 4),
+        round(float(offset), 4),
+        round(hours, 3),
+        round(events / hours, 3),
+    )
 
 
 def _peaks_and_truth(
     collected: Sequence[RecordingScores], column: int, label: str, processing: PostProcessing
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Score of each detection `(detection,)`, and whether it is true, without ignored ones."""
-    peaks, true = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
-    for each in collected:
-        found, matching = _match(each, column, label, processing)
-        peaks.append(found[~matching.ignored])
-        true.append(matching.true[~matching.ignored])
-    return np.concatenate(peaks), np.concatenate(true)
+    matching = _match_all(collected, column, label, processing)
+    return matching.scores[~matching.ignored], matching.true[~matching.ignored]
 
 
-def _match(
+def _match_all(
+    collected: Sequence[RecordingScores], column: int, label: str, processing: PostProcessing
+) -> Matching:
+    """Detections in all recordings, as `overlap10` matches them."""
+    found = (_detected(recording, column, label, processing) for recording in collected)
+    return Matching.concatenate(
+        overlap10(events, detections, np.array([each.score for each in detections]))
+        for events, detections in found
+    )
+
+
+def _detected(
     recording: RecordingScores, column: int, label: str, processing: PostProcessing
-) -> tuple[NDArray[np.float32], Matching]:
-    """Scores of the detections in a recording, and how `overlap10` matches them."""
+) -> tuple[list[Event], list[Detection]]:
+    """Events of a label in a recording, and its detections without bands."""
     runs, peaks = binarize(recording.scores[:, column], recording.grid, processing)
     start_s = recording.grid.start_s
-    found = [
-        Detection(label, start_s(first), min(start_s(last), recording.seconds), 0.0, 0.0, peak)
+    detections = [
+        Detection(label, start_s(first), min(start_s(last), recording.seconds), None, None, peak)
         for (first, last), peak in zip(runs.tolist(), peaks.tolist(), strict=True)
     ]
-    events = [event for event in recording.events if event.label == label]
-    return peaks, overlap10(events, found)
+    return [event for event in recording.events if event.label == label], detections
+
+
+# ---- extents
+
+
+def best_off_threshold(
+    collected: Sequence[RecordingScores], column: int, label: str, processing: PostProcessing
+) -> float:
+    """The off-threshold at which detections overlap best with the events that they find.
+
+    The overlap of an event is that with the detection that overlaps most, as the share that both
+    have in the time of either. Detections that score less than `CLEAR_SCORE` do not count.
+
+    Args:
+        column: of the label in the scores.
+        processing: of the label; its own off-threshold is taken if no event is found.
+    """
+    best, best_overlap = processing.off_threshold, 0.0
+    for level in OFF_THRESHOLD_GRID.tolist():
+        chosen = replace(processing, threshold=CLEAR_SCORE, off_threshold=level)
+        overlaps: list[float] = []
+        for recording in collected:
+            overlaps += _overlaps(*_detected(recording, column, label, chosen))
+        overlap = float(np.mean(overlaps)) if overlaps else 0.0
+        if overlap > best_overlap:
+            best, best_overlap = level, overlap
+    return best
+
+
+def _overlaps(events: Sequence[Event], detections: Sequence[Detection]) -> list[float]:
+    """Intersection over union, in time, of each event that is found."""
+    best: dict[int, float] = {}
+    for event, detection in overlap10(events, detections).pairs.tolist():
+        one, other = events[event], detections[detection]
+        shared_s = overlap_s((one.start_s, one.end_s), (other.start_s, other.end_s))
+        whole_s = max(one.end_s, other.end_s) - min(one.start_s, other.start_s)
+        best[event] = max(best.get(event, 0.0), shared_s / whole_s)
+    return list(best.values())
 
 
 # ---- thresholds
@@ -241,11 +319,16 @@ def operating_points(
         processing: of the label; each threshold replaces its own.
     """
     seconds = sum(recording.seconds for recording in collected)
+    matched: dict[float, Matching] = {}
     points = []
     for threshold in THRESHOLD_GRID[::-1].round(4).tolist():
-        chosen = replace(processing, threshold=threshold)
-        matchings = (_match(recording, column, label, chosen)[1] for recording in collected)
-        results = score(sum((matching.counts for matching in matchings), Counts()), seconds)
+        # From the off-threshold on, thresholds only select among detections.
+        level = min(threshold, processing.off_threshold)
+        if level not in matched:
+            chosen = replace(processing, threshold=level)
+            matched[level] = _match_all(collected, column, label, chosen)
+        ((events, found, detections, true),) = matched[level].counts_at(np.array([threshold]))
+        results = score(Counts(events, found, detections, true), seconds)
         points.append(
             OperatingPoint(
                 threshold,

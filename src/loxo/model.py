@@ -31,7 +31,7 @@ from loxo.model_folder import (
     find_model,
     model_hash,
 )
-from loxo.post_processing import detect_stream, lowest_off_threshold
+from loxo.post_processing import detect_stream, end_within, lowest_off_threshold
 from loxo.recordings import Recording, RecordingSource, SampleCheck, open_recording
 from loxo.scoring import Profile, Scorer, Scores, concatenate
 
@@ -136,9 +136,11 @@ class Model:
         []
         """
         post_processing = self.post_processing(thresholds)
-        blocks = self.blocks(open_recording(x, rate=rate), channel=channel)
+        recording = open_recording(x, rate=rate)
+        blocks = self.blocks(recording, channel=channel)
         cores = self.stream(blocks, keep_above=lowest_off_threshold(post_processing))
-        return list(self.detect_stream(cores, post_processing))
+        found = self.detect_stream(cores, post_processing)
+        return [end_within(each, recording.duration_s, self.rate) for each in found]
 
     def score(
         self, x: RecordingSource, rate: int | None = None, *, channel: int | None = None

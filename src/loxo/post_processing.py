@@ -1,23 +1,32 @@
 """From scores to detections, as pure functions of arrays.
 
-For each label, a running mean smooths the scores. A detection is a run of frames in which smoothed
-scores do not fall below the **off-threshold** and reach the **threshold** at least once. (This is
-hysteresis, as edge detectors use it since Canny 1986: a call whose score dips in the middle stays
-one detection.) Runs with a short gap between them are merged, and short runs are dropped. The score
-of a detection is its highest smoothed score. Its frequency band is where the spectrogram rises
-above the floor.
+For each label, a running mean smooths the scores. A **run** is a row of frames whose smoothed
+scores are not below the **off-threshold**. Runs with a short gap between them are merged, and a run
+with a deep valley between two peaks is split there. The score of a run is its highest smoothed
+score, and a run is a detection if its score reaches the **threshold**. (This is hysteresis, as edge
+detectors use it since Canny 1986.) So a threshold selects among runs, and does not change their
+extents.
+
+The depth of a valley is measured in log odds, so it does not depend on how many events the
+recordings hold that a model was calibrated with.
+
+The frequency band of a detection is where its power rises above that of its surroundings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
+from loxo.burst_counts import shots_within
 from loxo.events import Detection
+from loxo.frequency_bands import frequency_extents
 from loxo.model_folder import PostProcessing
-from loxo.scoring import Scores, concatenate, dequantize
+from loxo.scoring import EDGE, SURROUNDINGS_S, Scores, concatenate
 from loxo.spectrogram import FrontEnd
 from loxo.timeline import FrameGrid
 
@@ -26,20 +35,21 @@ __all__ = [
     "detect",
     "detect_stream",
     "drop_short",
-    "frequency_extent",
+    "end_within",
+    "find_runs",
     "hysteresis",
     "lowest_off_threshold",
+    "measure_bands",
     "merge_gaps",
+    "off_threshold",
     "peaks_of",
     "smooth",
     "split_at_silence",
+    "split_at_valleys",
 ]
 
 Runs = NDArray[np.int64]
 """Runs of frames `(run, 2)`: the first frame, and the one after the last."""
-
-BAND_SHARE = 0.3
-"""A band belongs to a detection if its mean rise is at least this share of the strongest band's."""
 
 
 def smooth(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -77,27 +87,70 @@ def drop_short(runs: Runs, minimum: int) -> Runs:
     return runs[runs[:, 1] - runs[:, 0] >= minimum]
 
 
-def frequency_extent(
-    rise: NDArray[np.floating], centres_hz: NDArray[np.float64], low_hz: float, high_hz: float
-) -> tuple[float, float]:
-    """Lowest and highest frequency at which the bands `(band,)` clearly rise above the floor.
+def split_at_valleys(
+    scores: NDArray[np.float32], runs: Runs, off_threshold: float, depth: float
+) -> Runs:
+    """Split runs where scores `(frame,)` have a deep valley between two peaks.
 
-    A band rises clearly if it reaches `BAND_SHARE` of the strongest one. A band extends half-way to
-    its neighbours.
+    The frames of the valley with the lowest score belong to neither part, nor do frames below
+    `off_threshold` at the ends of a part.
 
     Args:
-        rise: mean bel above the floor of each band.
-        centres_hz: centre of each band; several bands may share one.
-        low_hz, high_hz: limits within which bands count, and the result where none rises.
+        runs: sorted; their first and last frames are not below `off_threshold`.
+        depth: how far, in log odds, a valley lies at least below the peaks at both of its sides.
+            0 splits nothing.
     """
-    inside = (centres_hz >= low_hz) & (centres_hz <= high_hz)
-    if not inside.any() or rise[inside].max() <= 0:
-        return low_hz, high_hz
-    strong = centres_hz[inside & (rise >= BAND_SHARE * rise[inside].max())]
-    centres = np.unique(centres_hz[inside])
-    edges = np.concatenate(([low_hz], (centres[1:] + centres[:-1]) / 2, [high_hz]))
-    lowest, highest = np.searchsorted(centres, (strong.min(), strong.max()))
-    return float(edges[lowest]), float(edges[highest + 1])
+    if depth == 0 or len(runs) == 0:
+        return runs
+    parts = []
+    for first, last in runs.tolist():
+        odds = log_odds(scores[first:last])
+        for start, stop in _between_valleys(odds, depth):
+            loud = np.flatnonzero(scores[first + start : first + stop] >= off_threshold)
+            if len(loud):  # there may be a peak within a gap
+                parts.append((first + start + loud[0], first + start + loud[-1] + 1))
+    return np.array(parts, np.int64)
+
+
+def _between_valleys(odds: NDArray[np.float64], depth: float) -> Iterator[tuple[int, int]]:
+    """Frames between deep valleys of log odds `(frame,)`, from the first frame to the last.
+
+    A peak is known once the odds have fallen by `depth` below it, and a valley once they have risen
+    by `depth` above it.
+    """
+    start = 0
+    peak, lowest = -np.inf, np.inf  # the lowest odds since the peak, once they are deep below it
+    valley = valley_end = 0
+    for frame, value in enumerate(odds.tolist()):
+        if lowest == np.inf:
+            peak = max(peak, value)
+            if value > peak - depth:
+                continue
+        if value < lowest:
+            lowest, valley = value, frame
+        if value == lowest:
+            valley_end = frame + 1
+        elif value >= lowest + depth:
+            yield start, valley
+            start, peak, lowest = valley_end, value, np.inf
+    yield start, len(odds)
+
+
+def log_odds(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log odds of scores, which are clipped to where single precision resolves them."""
+    odds: NDArray[np.float64] = logit(np.clip(scores.astype(np.float64), EDGE, 1 - EDGE))
+    return odds
+
+
+def find_runs(smoothed: NDArray[np.float32], grid: FrameGrid, processing: PostProcessing) -> Runs:
+    """Find the runs of one label, whatever their length and score.
+
+    Args:
+        smoothed: smoothed scores of the label `(frame,)`.
+    """
+    level = off_threshold(processing)
+    runs = merge_gaps(hysteresis(smoothed, level, level), grid.frames(processing.merge_gap_s))
+    return split_at_valleys(smoothed, runs, level, processing.split_depth)
 
 
 def binarize(
@@ -105,13 +158,14 @@ def binarize(
 ) -> tuple[Runs, NDArray[np.float32]]:
     """Turn scores `(frame,)` of one label into runs of frames, and the highest score of each run.
 
-    Steps: smooth, apply both thresholds, merge runs across short gaps, drop short runs.
+    Steps: smooth, apply the off-threshold, merge runs across short gaps, split them at deep
+    valleys, drop short runs and those below the threshold.
     """
     smoothed = smooth(scores, grid.frames(processing.smoothing_s))
-    runs = hysteresis(smoothed, processing.threshold, off_threshold(processing))
-    runs = merge_gaps(runs, grid.frames(processing.merge_gap_s))
-    runs = drop_short(runs, grid.frames(processing.minimum_s))
-    return runs, peaks_of(smoothed, runs)
+    runs = drop_short(find_runs(smoothed, grid, processing), grid.frames(processing.minimum_s))
+    peaks = peaks_of(smoothed, runs)
+    found = peaks >= processing.threshold
+    return runs[found], peaks[found]
 
 
 def peaks_of(scores: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
@@ -127,7 +181,7 @@ def peaks_of(scores: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
 
 def off_threshold(processing: PostProcessing) -> float:
     """The score below which a detection ends."""
-    return processing.off_threshold_ratio * processing.threshold
+    return min(processing.off_threshold, processing.threshold)
 
 
 def lowest_off_threshold(post_processing: Mapping[str, PostProcessing]) -> float:
@@ -163,27 +217,49 @@ def split_at_silence(
 
 
 def _reach(grid: FrameGrid, post_processing: Mapping[str, PostProcessing]) -> int:
-    """Largest distance in frames over which smoothing and merging can affect a frame."""
+    """Largest distance in frames over which a frame can affect a detection."""
     smoothing_s = max(each.smoothing_s for each in post_processing.values())
     merge_gap_s = max(each.merge_gap_s for each in post_processing.values())
-    return 1 + grid.frames(smoothing_s) + grid.frames(merge_gap_s)
+    # What is kept of frames around a detection is measured with it.
+    surroundings = grid.frames(SURROUNDINGS_S)
+    return 1 + grid.frames(smoothing_s) + grid.frames(merge_gap_s) + surroundings
 
 
 def detect(
     scores: Scores, front_end: FrontEnd, post_processing: Mapping[str, PostProcessing]
 ) -> list[Detection]:
     """Find the detections in a recording, or in a segment of it, in order of time."""
+    grid = scores.grid
     found = []
     for column, label in enumerate(scores.labels):
         processing = post_processing[label]
-        runs, peaks = binarize(scores.values[:, column], scores.grid, processing)
-        for (first, last), peak in zip(runs.tolist(), peaks.tolist(), strict=True):
-            start, stop = scores.start + first, scores.start + last
-            start_s = scores.grid.start_s(start)
-            end_s = min(scores.grid.start_s(stop), scores.duration_s)
-            low_hz, high_hz = _band(scores, front_end, processing, start, stop)
-            found.append(Detection(label, start_s, end_s, low_hz, high_hz, peak))
+        runs, peaks = binarize(scores.values[:, column], grid, processing)
+        if len(runs) == 0:
+            continue
+        runs += scores.start
+        bands_hz = measure_bands(scores, front_end, column, runs, processing)
+        for (first, last), (low_hz, high_hz), peak in zip(
+            runs.tolist(), bands_hz.tolist(), peaks.tolist(), strict=True
+        ):
+            end_s = min(grid.start_s(last), scores.duration_s)
+            count = shots_within(scores, first, last) if processing.count else None
+            found.append(Detection(label, grid.start_s(first), end_s, low_hz, high_hz, peak, count))
     return sorted(found, key=lambda detection: (detection.start_s, detection.label))
+
+
+def measure_bands(
+    scores: Scores, front_end: FrontEnd, column: int, runs: Runs, processing: PostProcessing
+) -> NDArray[np.float64]:
+    """Lowest and highest frequency in hertz `(run, 2)` of runs of a label.
+
+    Args:
+        column: of the label in the scores.
+        runs: frames of the recording.
+    """
+    smoothed = smooth(scores.values[:, column], scores.grid.frames(processing.smoothing_s))
+    active = smoothed >= off_threshold(processing)
+    limits_hz = processing.low_hz, processing.high_hz
+    return frequency_extents(scores, front_end, runs, active, limits_hz).round(1)
 
 
 def detect_stream(
@@ -194,15 +270,15 @@ def detect_stream(
         yield from detect(segment, front_end, post_processing)
 
 
-def _band(
-    scores: Scores, front_end: FrontEnd, processing: PostProcessing, first: int, last: int
-) -> tuple[float, float]:
-    """Lowest and highest frequency in hertz of a detection in frames `[first, last)`."""
-    kept = slice(*np.searchsorted(scores.feature_frames, (first, last)))
-    features = dequantize(scores.features[kept])
-    if len(features) == 0:
-        return processing.low_hz, processing.high_hz
-    low, high = frequency_extent(
-        features.mean(axis=0), front_end.band_centres_hz, processing.low_hz, processing.high_hz
-    )
-    return round(low, 1), round(high, 1)
+def end_within(detection: Detection, seconds: float, rate: int) -> Detection:
+    """Let a detection end with its recording.
+
+    At another sampling rate, the last sample may end a little after the recording does.
+
+    Args:
+        seconds: length of the recording.
+        rate: samples per second at which it was searched.
+    """
+    if seconds < detection.end_s <= seconds + 1 / rate and detection.start_s < seconds:
+        return replace(detection, end_s=seconds)
+    return detection

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 Run = tuple[int, int]
 
@@ -46,17 +48,37 @@ def drop_short(runs: Sequence[Run], minimum: int) -> list[Run]:
     return [run for run in runs if len(range(*run)) >= minimum]
 
 
-def strong_bands(
-    rise: Sequence[float], centres_hz: Sequence[float], low_hz: float, high_hz: float, share: float
-) -> list[float]:
-    """Sorted centres within the limits whose rise is at least a share of the largest there.
+def split_at_valleys(odds: Sequence[float], depth: float) -> list[Run]:
+    """Fill the shallowest valley again and again, until all are deep."""
+    peaks = list(range(len(odds)))  # one in each part; at first every frame is a part
+    while len(peaks) > 1:
+        valleys = [min(odds[a : b + 1]) for a, b in pairwise(peaks)]
+        depths = [
+            min(odds[a], odds[b]) - valley
+            for (a, b), valley in zip(pairwise(peaks), valleys, strict=True)
+        ]
+        k = depths.index(min(depths))
+        if depths[k] >= depth:
+            break
+        peaks[k : k + 2] = [max(peaks[k], peaks[k + 1], key=lambda frame: odds[frame])]
+    edges = [0]
+    for a, b in pairwise(peaks):
+        lowest = [frame for frame in range(a, b + 1) if odds[frame] == min(odds[a : b + 1])]
+        edges += [lowest[0], lowest[-1] + 1]
+    edges.append(len(odds))
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
-    There are none if nothing rises.
-    """
-    inside = [
-        (height, centre)
-        for height, centre in zip(rise, centres_hz, strict=True)
-        if low_hz <= centre <= high_hz
-    ]
-    most = max((height for height, _ in inside), default=0.0)
-    return sorted(centre for height, centre in inside if height >= share * most) if most > 0 else []
+
+def split_runs(
+    scores: Sequence[float], runs: Sequence[Run], off_threshold: float, depth: float
+) -> list[Run]:
+    if depth == 0:
+        return list(runs)
+    parts = []
+    for first, last in runs:
+        clipped = [min(max(score, 1e-6), 1 - 1e-6) for score in scores[first:last]]
+        odds = [math.log(score / (1 - score)) for score in clipped]
+        for start, stop in split_at_valleys(odds, depth):
+            loud = [k for k in range(first + start, first + stop) if scores[k] >= off_threshold]
+            parts += [(loud[0], loud[-1] + 1)] if loud else []
+    return parts

@@ -35,7 +35,8 @@ def calibrate(
 ) -> None:
     """Turn scores into probabilities and choose thresholds, on annotated recordings.
 
-    Use recordings that the model was not trained on.
+    Use recordings that the model was not trained on, with as many events and other sounds an hour
+    as those that it will search.
     """
     from loxo.annotations import read_annotations, read_label_map
     from loxo.calibration import calibrate as run
@@ -52,6 +53,7 @@ def calibrate(
         )
     for name in spec.labels:
         print(_summary(spec, name))
+    print(spec.prior)
 
 
 def _summary(spec: ModelSpec, label: str) -> str:

@@ -57,8 +57,9 @@ def detect(
         list[str] | None,
         typer.Option(
             metavar="LABEL=X",
-            help="Lowest score of a detection, in (0, 1]; otherwise the model's. Example: "
-            "Rumble=0.6. May be repeated.",
+            help="Lowest score of a detection, in (0, 1]; otherwise the model's. It does not "
+            "change the times of detections, unless it is below the model's off-threshold. "
+            "Example: Rumble=0.6. May be repeated.",
         ),
     ] = None,
     false_positives_per_hour: Annotated[
@@ -247,7 +248,7 @@ def _line(outcome: Outcome, labels: tuple[str, ...]) -> str:
         )
     if outcome.estimated_bands:
         notes.append(
-            "bands of merged detections are those of their parts: scores were kept for another "
+            "some bands and counts are estimates: scores were kept for other thresholds or another "
             "merge gap, and the recording is not there"
         )
     hours = f"{outcome.seconds / 3600:.2f} h"

@@ -6,7 +6,7 @@ __all__ = ["models"]
 
 
 def models() -> None:
-    """List the models that come with the package: input, thresholds and folder of each."""
+    """List the models that come with the package: input, thresholds, folder and calibration."""
     from loxo.model_folder import load_spec, packaged_models
 
     for name, folder in packaged_models().items():
@@ -17,3 +17,5 @@ def models() -> None:
             for label, processing in spec.post_processing.items()
         )
         print(f"{name} {spec.version}: {input_format}, thresholds {thresholds}; {folder}")
+        if spec.prior:
+            print(f"  {spec.prior}")

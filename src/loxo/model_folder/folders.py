@@ -82,8 +82,11 @@ def network_hash(spec: ModelSpec, folder: str | Path) -> str:
         spec: of the model; that of the folder, or one whose calibration was changed.
     """
     settings = asdict(spec)
-    decisive = ("front_end", "labels", "context_frames", "window_frames", "calibration")
+    decisive = ("front_end", "labels", "context_frames", "window_frames")
     parts = {name: settings[name] for name in decisive}
+    parts["calibration"] = {
+        label: (each.slope, each.offset) for label, each in spec.calibration.items()
+    }
     return digest(file_hash(Path(folder) / "model.onnx"), parts)[:16]
 
 

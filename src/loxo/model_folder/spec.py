@@ -27,42 +27,53 @@ class PostProcessing:
     """How the scores of one label become detections.
 
     Args:
-        threshold: a detection holds at least one smoothed score of this or more.
-        off_threshold_ratio: a detection extends as far as scores are at least
-            `off_threshold_ratio * threshold` (hysteresis).
+        threshold: the lowest score of a detection.
+        off_threshold: a detection extends as far as smoothed scores are not below this
+            (hysteresis), or not below the threshold if that is lower. So the extents of detections
+            are the same at all thresholds from here on.
         smoothing_s: length of the running mean over the scores; one frame or less is no smoothing.
         minimum_s: shorter detections are dropped.
         merge_gap_s: detections are merged if the gap between them is at most this long.
+        split_depth: a detection is split at a valley of the scores that lies at least this far, in
+            log odds, below the peaks at both of its sides, gaps included; 0 splits nothing.
         low_hz, high_hz: the frequencies in which the band of a detection is looked for.
+        count: whether the gunshots in a detection are counted.
 
     Raises:
         ValueError: if a threshold lies outside (0, 1], or a time is negative.
     """
 
     threshold: float
-    off_threshold_ratio: float = 0.5
+    off_threshold: float = 0.25
     smoothing_s: float = 0.1
     minimum_s: float = 0.0
     merge_gap_s: float = 0.0
+    split_depth: float = 0.0
     low_hz: float = 0.0
     high_hz: float = 0.0
+    count: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.threshold <= 1.0 or not 0.0 < self.off_threshold_ratio <= 1.0:
+        if not 0.0 < self.threshold <= 1.0 or not 0.0 < self.off_threshold <= 1.0:
             raise ValueError(
-                f"threshold {self.threshold} and off_threshold_ratio {self.off_threshold_ratio}"
+                f"threshold {self.threshold} and off_threshold {self.off_threshold}"
                 " must lie in (0, 1]"
             )
-        if min(self.smoothing_s, self.minimum_s, self.merge_gap_s) < 0:
+        if min(self.smoothing_s, self.minimum_s, self.merge_gap_s, self.split_depth) < 0:
             raise ValueError(
-                f"smoothing {self.smoothing_s} s, minimum {self.minimum_s} s"
-                f" and gap {self.merge_gap_s} s must not be negative"
+                f"smoothing {self.smoothing_s} s, minimum {self.minimum_s} s,"
+                f" gap {self.merge_gap_s} s and split_depth {self.split_depth}"
+                " must not be negative"
             )
 
 
 _KNOWN_LABELS = {
-    "Rumble": PostProcessing(0.5, minimum_s=0.2, merge_gap_s=0.5, low_hz=7.0, high_hz=250.0),
-    "Gunshot": PostProcessing(0.5, minimum_s=0.2, merge_gap_s=0.3, low_hz=50.0, high_hz=1800.0),
+    "Rumble": PostProcessing(
+        0.5, minimum_s=0.2, merge_gap_s=0.5, split_depth=2.0, low_hz=7.0, high_hz=250.0
+    ),
+    "Gunshot": PostProcessing(
+        0.5, minimum_s=0.1, merge_gap_s=1.0, low_hz=50.0, high_hz=1800.0, count=True
+    ),
 }
 
 
@@ -81,7 +92,15 @@ def default_post_processing(labels: Iterable[str], rate: int) -> dict[str, PostP
 class Calibration:
     """How the raw scores of a label become probabilities that a detection is true (Platt 1999).
 
-    The log odds of a raw score are multiplied by `slope`, then `offset` is added.
+    The log odds of a raw score are multiplied by `slope`, then `offset` is added. The probabilities
+    hold where events are as frequent as in the recordings that the calibration was fitted on, and
+    similar sounds as well. Where events are rarer, fewer detections of the same score are true.
+
+    Args:
+        hours: length of those recordings; 0 if it is unknown.
+        events_per_hour: certain events of the label in an hour of them.
+        false_positives_per_hour: the rate in them for which the threshold was chosen; None if it
+            was chosen for the best F1, or if that is unknown.
 
     Raises:
         ValueError: if the slope is not positive, or a number is not finite.
@@ -89,6 +108,9 @@ class Calibration:
 
     slope: float = 1.0
     offset: float = 0.0
+    hours: float = 0.0
+    events_per_hour: float = 0.0
+    false_positives_per_hour: float | None = None
 
     def __post_init__(self) -> None:
         if not (0.0 < self.slope < float("inf") and abs(self.offset) < float("inf")):
@@ -139,6 +161,22 @@ class ModelSpec:
     calibration: dict[str, Calibration] = field(default_factory=dict)
     operating_points: dict[str, tuple[OperatingPoint, ...]] = field(default_factory=dict)
     training: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def prior(self) -> str:
+        """What the recordings held that scores were calibrated on; empty if it is unknown."""
+        known = [each for each in self.calibration.values() if each.hours > 0]
+        if not known:
+            return ""
+        events = " and ".join(
+            f"{each.events_per_hour:.1f} {label}" for label, each in self.calibration.items()
+        )
+        rate = known[0].false_positives_per_hour
+        aim = "the best F1" if rate is None else f"at most {rate:g} false positives an hour"
+        return (
+            f"calibrated on {known[0].hours:.1f} h with {events} an hour; thresholds for {aim} of "
+            "each label there"
+        )
 
     def __post_init__(self) -> None:
         if not self.labels or len(set(self.labels)) < len(self.labels):

@@ -1,7 +1,11 @@
 """Reading and writing `spec.json`.
 
-A specification carries the number of its format. Files of format 1 have none; `load_spec` converts
-their keys.
+A specification carries the number of its format; files of format 1 have none. `load_spec` converts
+older ones:
+
+    format 1   some keys have other names
+    format 2   a detection ends at `off_threshold_ratio` times its threshold
+    format 3   a detection ends at a level of its own, `off_threshold`, and gunshots are counted
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from loxo.storage import atomic_write
 
 __all__ = ["FORMAT", "load_spec", "save_spec"]
 
-FORMAT = 2
+FORMAT = 3
 """Number of the format that is written."""
 
 _REMEDY = "correct it, or copy the folder again from where it was trained"
@@ -53,37 +57,60 @@ def load_spec(folder: str | Path) -> ModelSpec:
         raise ModelError(f"{path}: not JSON: {one_line(error)}; {_REMEDY}") from error
     if isinstance(content, dict):
         number = content.pop("format", 1)
-        if number not in (1, FORMAT):
+        if number not in (1, 2, FORMAT):
             raise ModelError(
                 f"{path}: format {number!r}, and this version of loxo reads up to {FORMAT};"
                 " install a newer loxo"
             )
         if number == 1:
-            content = _upgraded(content)
+            content = _renamed(content)
+        if number in (1, 2):
+            content = _of_format_3({"front_end": {}} | content)
     try:
         return TypeAdapter(ModelSpec).validate_python(content, extra="forbid")
     except ValidationError as error:
         raise ModelError(f"{path}: {explain(error, settings=ModelSpec)}; {_REMEDY}") from error
 
 
-def _upgraded(part: Any) -> Any:
+def _renamed(part: Any) -> Any:
     """Convert a part of a specification of format 1 to format 2."""
     if isinstance(part, list):
-        return [_upgraded(each) for each in part]
+        return [_renamed(each) for each in part]
     if not isinstance(part, dict):
         return part
     known: dict[str, Any] = part
-    upgraded: dict[str, Any] = {}
+    renamed: dict[str, Any] = {}
     for key, value in known.items():
         if key == "channels" and isinstance(value, list):
             # Format 2 has one number there, which was called `joined`.
-            upgraded["stem_channels"] = value
+            renamed["stem_channels"] = value
         elif key == "flat" and isinstance(value, int | float):
             # The share of a window that is not tapered became the share that is.
-            upgraded["tukey_taper"] = 1 - value
+            renamed["tukey_taper"] = 1 - value
         else:
-            upgraded[_RENAMED_KEYS.get(key, key)] = _upgraded(value)
-    return upgraded
+            renamed[_RENAMED_KEYS.get(key, key)] = _renamed(value)
+    return renamed
+
+
+def _of_format_3(part: Any) -> Any:
+    """Convert a part of a specification of format 2 to format 3."""
+    if isinstance(part, list):
+        return [_of_format_3(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    converted = {key: _of_format_3(value) for key, value in part.items()}
+    threshold = part.get("threshold")
+    if "off_threshold_ratio" in part and isinstance(threshold, int | float):
+        ratio = converted.pop("off_threshold_ratio")
+        # 12 digits: 0.2 times 0.7 is 0.14, not 0.13999999999999999.
+        converted["off_threshold"] = round(ratio * threshold, 12)
+    gunshots = converted.get("Gunshot")
+    if isinstance(gunshots, dict) and "off_threshold" in gunshots:
+        gunshots["count"] = True
+    front_end = converted.get("front_end")
+    if isinstance(front_end, dict):
+        front_end.setdefault("floor_quantile", None)  # the floor was a mean
+    return converted
 
 
 def save_spec(spec: ModelSpec, folder: str | Path) -> None:

@@ -60,10 +60,11 @@ class CloseUp:
     start_s: float
 
     def title(self, marks: Marks) -> str:
-        """Letter, label, time and score."""
+        """Letter, label, time and score, and the number of shots of a burst."""
         found = self.detection
         time = time_text(found.start_s, marks.start_time, seconds=True)
-        return f"{self.letter}   {found.label} at {time}, score {found.score:.2f}"
+        shots = f", {found.count} shots" if found.count is not None and found.count > 1 else ""
+        return f"{self.letter}   {found.label} at {time}, score {found.score:.2f}{shots}"
 
 
 def close_ups(detections: Sequence[Detection], duration_s: float) -> list[CloseUp]:

@@ -197,7 +197,8 @@ def _close_up(
 def _detection(row: Annotation) -> Detection:
     """A row of a table of detections, to be drawn."""
     event, score = row.event, math.nan if row.score is None else row.score
-    return Detection(event.label, event.start_s, event.end_s, event.low_hz, event.high_hz, score)
+    band_hz, shots = (event.low_hz, event.high_hz), event.shots or None
+    return Detection(event.label, event.start_s, event.end_s, *band_hz, score, shots)
 
 
 def _false_title(error: Error) -> str:

@@ -15,8 +15,7 @@ no audio.
     plan.py         roots, names of outputs, sites
     records.py      the outcome of a recording, and the journal of all
     score_codes.py  a score in 8 bits, or in 24
-    levels.py       detections of a label at all thresholds, and their bands
-    kept_scores.py  the scores and bands of a recording in a file
+    kept_scores.py  the scores of a recording in a file, and bands and counts
     work.py         one recording
     collect.py      detections.parquet, recordings.parquet, run.json, skipped.tsv
     running.py      a run on this machine, in threads

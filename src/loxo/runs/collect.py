@@ -91,8 +91,9 @@ def _detection_ids(planned: PlannedRecording, outcome: Outcome, model_hash: str)
 
 def _is_of_run(path: Path) -> bool:
     """Whether a file is a table of an earlier run, not one of the user's own."""
-    header = ",".join(DETECTIONS_SCHEMA.names()).encode()
-    return path.is_file() and path.read_bytes().splitlines()[:1] == [header]
+    # Tables of older runs have no column of counts, which is the last one.
+    own = ",".join(DETECTIONS_SCHEMA.names()[:-1]).encode()
+    return path.is_file() and path.read_bytes().startswith(own)
 
 
 def recordings_frame(pairs: Pairs) -> pl.DataFrame:

@@ -7,43 +7,42 @@ merge gaps or formats computes its detections from these scores.
 **floor** has 12 bits more (see `score_codes`), so detections above the floor have the same scores
 as in the first run to 3.1e-5. Their times are the same, too, unless a score is as near to a limit.
 
-**Bands.** The band of a detection is measured on the features of its frames, which would take far
-more space than scores. But there are only so many different detections above the floor, whatever
-the thresholds (see `levels`), and a band is two numbers. So the bands of all of them are kept:
-those of unmerged detections, and of detections that are merged over the gap of the first run. Any
-other merged detection gets the band that covers the bands of its parts; `same_gaps` says whether
-there may be many of them. A detection that reaches below the floor has no band here.
+**Bands and counts.** They are measured on the features and levels of frames, which would take far
+more space than scores. So they are measured when the scores are kept, for the runs of frames at the
+off-thresholds of the model and of the run. A threshold from there on only selects among these runs.
+Other detections, at lower thresholds or with other merge gaps, get the band that covers those of
+the runs in them, and the sum of their counts: an estimate. For that, bands at the floor are kept as
+well. A detection below the floor may have neither.
 
 The file holds no pickled object:
 
-    magic  length  header (JSON)  codes  refinements  bands  checksum
-
-Only bands are stored, not the frames that they belong to: those follow from the scores.
+    magic  length  header (JSON)  codes  refinements  measured runs  checksum
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loxo.burst_counts import shots_within
 from loxo.events import Detection
 from loxo.messages import one_line
 from loxo.model_folder import ModelSpec, PostProcessing
 from loxo.post_processing import (
     detect,
-    hysteresis,
+    find_runs,
     lowest_off_threshold,
+    measure_bands,
     off_threshold,
     smooth,
 )
-from loxo.runs.levels import LabelBands, mean_spectra, merged, runs_with_bands
 from loxo.runs.score_codes import (
     Codes,
     Refinements,
@@ -54,15 +53,32 @@ from loxo.runs.score_codes import (
     pack_refinements,
     unpack_refinements,
 )
-from loxo.scoring import Scores, dequantize
+from loxo.scoring import Scores, scores_without_features
 from loxo.timeline import samples_at
 
 __all__ = ["DEFAULT_FLOOR", "KeptScores", "ScoreKeeper"]
 
-MAGIC = b"loxo scores 1\n"
+MAGIC = b"loxo scores 2\n"
 DEFAULT_FLOOR = 0.02
-"""Scores from here on are kept with 20 bits and with their bands. Thresholds of the packaged model
-are about ten times as high."""
+"""Scores from here on are kept with 20 bits. Off-thresholds of the packaged model are higher."""
+BAND_STEP_HZ = 0.1
+"""Bands are kept in these steps, as detections have them."""
+
+
+FLOOR_LEVEL = 0.0
+"""Key of the runs at the floor, which is no off-threshold."""
+
+
+class Measured(NamedTuple):
+    """Band in hertz and count of a run of frames."""
+
+    low_hz: float
+    high_hz: float
+    shots: int | None
+
+
+MeasuredRuns = dict[tuple[int, int], Measured]
+"""What was measured of the frames `[first, last)` of each run of a label at one off-threshold."""
 
 
 @dataclass(slots=True)
@@ -72,7 +88,7 @@ class ScoreKeeper:
     Args:
         post_processing: that of the run that is going on.
         key: of the model and the recording (see `KeptScores`).
-        floor: scores from here on are kept with 20 bits and with their bands.
+        floor: scores from here on are kept with 20 bits.
     """
 
     spec: ModelSpec
@@ -81,80 +97,86 @@ class ScoreKeeper:
     floor: float = DEFAULT_FLOOR
     _codes: list[Codes] = field(default_factory=list)
     _refinements: list[Refinements] = field(default_factory=list)
-    _bands: list[list[NDArray[np.uint16]]] = field(default_factory=list)
-    _label_bands: dict[str, LabelBands] = field(default_factory=dict)
+    _tables: dict[tuple[int, float], list[NDArray[np.int32]]] = field(default_factory=dict)
     _n_samples: int = 0
-
-    def __post_init__(self) -> None:
-        self._bands = [[] for _ in self.spec.labels]
-        self._label_bands = {
-            label: LabelBands.of(self.spec.front_end, self.post_processing[label])
-            for label in self.spec.labels
-        }
 
     def add(self, segment: Scores) -> None:
         """Add the next segment; no detection above the floor may reach across its ends."""
         codes, refinements = encode_scores(segment.values)
         fine = codes >= first_refined_code(self.floor)
         self._codes.append(codes)
-        refinements = refinements[fine]
-        self._refinements.append(refinements)
+        self._refinements.append(refinements[fine])
         self._n_samples = segment.n_samples
-        values = decode_refined(codes, refinements, fine)
+        # Runs are those of the scores that the file gives back.
+        kept = replace(segment, values=decode_refined(codes, refinements[fine], fine))
+        # A new run would have features only around scores above its lowest off-threshold.
+        lowest = min(map(lowest_off_threshold, (self.spec.post_processing, self.post_processing)))
+        narrow = kept.kept_above(lowest)
+        floor = lowest_score(first_refined_code(self.floor))
         for column, label in enumerate(self.spec.labels):
-            self._bands[column].append(self._segment_bands(segment, values[:, column], label))
-
-    def _segment_bands(
-        self, segment: Scores, values: NDArray[np.float32], label: str
-    ) -> NDArray[np.uint16]:
-        """Bands of all runs of a label, as indices of edges `(run, 2)`."""
-        processing = self.post_processing[label]
-        gap = segment.grid.frames(processing.merge_gap_s)
-        smoothed = smooth(values, segment.grid.frames(processing.smoothing_s))
-        runs = runs_with_bands(smoothed, lowest_score(first_refined_code(self.floor)), gap)
-        if len(runs) == 0:
-            return np.zeros((0, 2), np.uint16)
-        # A new run with these settings would have features only where scores are above its lowest
-        # off-threshold. A merged detection can span other frames, which must not count.
-        needed = lowest_off_threshold(self.post_processing)
-        levels = np.minimum.reduceat(np.append(merged(smoothed, gap), np.inf), runs.ravel())[::2]
-        frames = segment.feature_frames - segment.start
-        loud = segment.values[frames].max(axis=1) > needed
-        bands = self._label_bands[label]
-        features = dequantize(segment.features[:, bands.inside])
-        high = levels >= needed
-        spectra = np.empty((len(runs), features.shape[1]))
-        spectra[~high] = mean_spectra(frames, features, runs[~high])
-        spectra[high] = mean_spectra(frames[loud], features[loud], runs[high])
-        return bands.extents(spectra)
+            model, run = self.spec.post_processing[label], self.post_processing[label]
+            gaps_s = {0.0, model.merge_gap_s, run.merge_gap_s}
+            for level in {off_threshold(model), off_threshold(run)}:
+                measured = _measure(narrow, self.spec, column, _at_level(run, level), gaps_s)
+                self._tables.setdefault((column, level), []).append(measured)
+            # Faint as these are, they are not counted.
+            faint = replace(_at_level(run, floor), count=False)
+            measured = _measure(kept, self.spec, column, faint, [run.merge_gap_s])
+            self._tables.setdefault((column, FLOOR_LEVEL), []).append(measured)
 
     def pack(self) -> bytes:
         """Pack everything into the bytes of a file."""
         codes = np.concatenate(self._codes)
-        bands = [np.concatenate(each) for each in self._bands]
+        tables = {key: np.concatenate(parts) for key, parts in self._tables.items()}
         parts = [
             # Huffman coding alone. Noise has no repetitions, so a search for them takes a hundred
             # times as long, and its result is larger.
             _compressed(_differences(codes), zlib.Z_HUFFMAN_ONLY),
             pack_refinements(np.concatenate(self._refinements)),
-            _compressed(np.concatenate(bands).T.tobytes(), zlib.Z_DEFAULT_STRATEGY),
-        ]
-        grid = self.spec.front_end.grid
-        merging = [
-            grid.frames(self.post_processing[label].merge_gap_s) for label in self.spec.labels
+            _compressed(b"".join(map(_differences, tables.values())), zlib.Z_DEFAULT_STRATEGY),
         ]
         header = {
             "key": self.key,
             "samples": self._n_samples,
             "frames": len(codes),
             "fine": first_refined_code(self.floor),
-            "gaps": merging,
-            "bands": [len(each) for each in bands],
+            "runs": [[*key, len(table)] for key, table in tables.items()],
             "bytes": [len(part) for part in parts],
         }
         text = json.dumps(header, separators=(",", ":")).encode()
         whole = b"".join([MAGIC, len(text).to_bytes(4, "little"), text, *parts])
         return whole + _checksum(whole)
+
+
+def _at_level(processing: PostProcessing, level: float) -> PostProcessing:
+    """Post-processing that ends runs at a level, and keeps all of them."""
+    return replace(processing, threshold=level, off_threshold=level)
+
+
+def _measure(
+    segment: Scores,
+    spec: ModelSpec,
+    column: int,
+    processing: PostProcessing,
+    gaps_s: Iterable[float],
+) -> NDArray[np.int32]:
+    """Measure the runs of a label that are merged over any of some gaps.
+
+    Returns:
+        A row for each run `(run, 5)`: first frame, the one after the last, lowest and highest
+        frequency in steps of `BAND_STEP_HZ`, and count; 0 if it is unknown.
+    """
+    grid = segment.grid
+    smoothed = smooth(segment.values[:, column], grid.frames(processing.smoothing_s))
+    found = [find_runs(smoothed, grid, replace(processing, merge_gap_s=gap_s)) for gap_s in gaps_s]
+    # Most runs are the same over all gaps.
+    distinct = sorted(set(map(tuple, np.concatenate(found).tolist())))
+    runs = segment.start + np.array(distinct, np.int64).reshape(-1, 2)
+    bands_hz = measure_bands(segment, spec.front_end, column, runs, processing)
+    counts = np.zeros(len(runs))
+    if processing.count:
+        counts[:] = [shots_within(segment, *run) or 0 for run in runs.tolist()]
+    return np.column_stack((runs, np.rint(bands_hz / BAND_STEP_HZ), counts)).astype(np.int32)
 
 
 def _checksum(content: bytes) -> bytes:
@@ -167,10 +189,10 @@ def _compressed(content: bytes, strategy: int) -> bytes:
     return coder.compress(content) + coder.flush()
 
 
-def _differences(codes: Codes) -> bytes:
-    """Codes `(frame, label)` as differences from frame to frame, label by label."""
-    before = np.zeros((1, codes.shape[1]), np.uint8)
-    return np.diff(codes, axis=0, prepend=before).T.tobytes()
+def _differences(rows: NDArray[np.uint8] | NDArray[np.int32]) -> bytes:
+    """Integers `(row, column)` as differences from row to row, column by column."""
+    before = np.zeros((1, rows.shape[1]), rows.dtype)
+    return np.diff(rows, axis=0, prepend=before).T.tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +203,15 @@ class KeptScores:
         key: hash of the model and the recording that they belong to.
         n_samples: length of the recording at the model's rate.
         values: `(frame, label)` in [0, 1].
-        floor: scores from here on have 20 bits and bands.
-        gaps: frames over which detections of each label were merged.
-        bands: of the frames `[first, last)` of each run, edges as indices, label by label.
+        floor: scores from here on have 20 bits.
+        measured: what was measured of runs, by the label's column and the off-threshold.
     """
 
     key: str
     n_samples: int
     values: NDArray[np.float32]
     floor: float
-    gaps: tuple[int, ...]
-    bands: tuple[Mapping[tuple[int, int], tuple[int, int]], ...]
+    measured: Mapping[tuple[int, float], MeasuredRuns]
 
     @classmethod
     def unpack(cls, content: bytes, spec: ModelSpec, key: str) -> Self:
@@ -218,77 +238,90 @@ class KeptScores:
         if header["key"] != key:
             raise ValueError("they are of another model or recording")
         ends = [stop, *(stop + np.cumsum(header["bytes"]))]
-        packed, refining, banding = (content[a:b] for a, b in pairwise(ends))
+        packed, refining, measuring = (content[a:b] for a, b in pairwise(ends))
         shape = (len(spec.labels), header["frames"])
         differences = zlib.decompress(packed, -zlib.MAX_WBITS)
         steps = np.frombuffer(differences, np.uint8).reshape(shape)
         codes = np.cumsum(steps, axis=1, dtype=np.uint8).T
         fine = codes >= header["fine"]
         refinements = unpack_refinements(refining, int(fine.sum()))
-        values, level = decode_refined(codes, refinements, fine), lowest_score(header["fine"])
-        numbers = zlib.decompress(banding, -zlib.MAX_WBITS)
-        edges = np.frombuffer(numbers, np.uint16).reshape(2, -1).T
-        bands = []
-        for column, label in enumerate(spec.labels):
-            smoothing_s = spec.post_processing[label].smoothing_s
-            smoothed = smooth(values[:, column], spec.front_end.grid.frames(smoothing_s))
-            runs = runs_with_bands(smoothed, level, header["gaps"][column])
-            mine, edges = edges[: len(runs)], edges[len(runs) :]
-            if not len(runs) == len(mine) == header["bands"][column]:
-                raise ValueError("their bands do not fit them")
-            bands.append(
-                dict(zip(map(tuple, runs.tolist()), map(tuple, mine.tolist()), strict=True))
-            )
-        gaps = tuple(header["gaps"])
-        return cls(header["key"], header["samples"], values, level, gaps, tuple(bands))
-
-    def same_gaps(self, spec: ModelSpec, post_processing: Mapping[str, PostProcessing]) -> bool:
-        """Whether detections are merged over the gaps of the run that kept these scores."""
-        grid = spec.front_end.grid
-        wanted = (grid.frames(post_processing[label].merge_gap_s) for label in spec.labels)
-        return tuple(wanted) == self.gaps
+        values, floor = decode_refined(codes, refinements, fine), lowest_score(header["fine"])
+        numbers = np.frombuffer(zlib.decompress(measuring, -zlib.MAX_WBITS), np.int32)
+        measured = {}
+        for column, level, n_runs in header["runs"]:
+            table, numbers = numbers[: 5 * n_runs].reshape(5, -1), numbers[5 * n_runs :]
+            measured[column, level] = _measured_runs(np.cumsum(table, axis=1).T)
+        return cls(header["key"], header["samples"], values, floor, measured)
 
     def detect(
         self, spec: ModelSpec, post_processing: Mapping[str, PostProcessing]
-    ) -> list[Detection]:
+    ) -> tuple[list[Detection], bool]:
         """Find the detections with other post-processing, without reading the audio.
 
-        Detections that reach below the floor have no band.
+        Returns:
+            The detections, and whether bands and counts of some are estimates. Below the floor some
+            may have none.
         """
-        scores = Scores(
-            spec.front_end.grid,
-            spec.labels,
-            self.values,
-            np.zeros(0, np.int64),
-            np.zeros((0, spec.front_end.n_bands), np.uint8),
-            self.n_samples,
-        )
-        found = []
-        for detection in detect(scores, spec.front_end, post_processing):
-            low_hz, high_hz = self._band_hz(detection, spec, post_processing[detection.label])
-            found.append(replace(detection, low_hz=low_hz, high_hz=high_hz))
-        return found
+        scores = scores_without_features(spec.front_end, spec.labels, self.values, self.n_samples)
+        uncounted = {label: replace(each, count=False) for label, each in post_processing.items()}
+        found, estimated = [], False
+        for detection in detect(scores, spec.front_end, uncounted):
+            column, run = spec.labels.index(detection.label), _frames(detection, spec)
+            level = off_threshold(post_processing[detection.label])
+            measured = self.measured.get((column, level), {}).get(run)
+            if measured is None:
+                measured = self._estimate(column, run)
+                estimated = estimated or measured is not None
+            low_hz, high_hz, count = measured or (None, None, None)
+            found.append(replace(detection, low_hz=low_hz, high_hz=high_hz, count=count))
+        return found, estimated
 
-    def _band_hz(
-        self, found: Detection, spec: ModelSpec, processing: PostProcessing
-    ) -> tuple[float, float] | tuple[None, None]:
-        """Band of a detection; None where it is not kept."""
-        if off_threshold(processing) < self.floor:
-            return None, None
-        grid, column = spec.front_end.grid, spec.labels.index(found.label)
-        first = grid.frame(found.start_s)
-        last = grid.n_frames(samples_at(found.end_s, grid.rate))
-        known = self.bands[column]
-        if (first, last) in known:
-            bands = [known[first, last]]
-        else:
-            scores = smooth(self.values[first:last, column], grid.frames(processing.smoothing_s))
-            level = off_threshold(processing)
-            parts = first + hysteresis(scores, level, level)
-            bands = [known[part] for part in map(tuple, parts.tolist()) if part in known]
-        if not bands:
-            return None, None
-        edges_hz = LabelBands.of(spec.front_end, processing).edges_hz
-        low_hz = edges_hz[min(low for low, _ in bands)]
-        high_hz = edges_hz[max(high for _, high in bands)]
-        return round(float(low_hz), 1), round(float(high_hz), 1)
+    def _estimate(self, column: int, run: tuple[int, int]) -> Measured | None:
+        """Band that covers those of the runs within a run, and the sum of their counts.
+
+        Runs at the highest off-threshold that has some are taken. If no run lies within, those that
+        share frames with it are taken.
+        """
+        levels = sorted((level for label, level in self.measured if label == column), reverse=True)
+        tables = [self.measured[column, level] for level in levels]
+        for table in tables:
+            inside = [each for each in table if run[0] <= each[0] and each[1] <= run[1]]
+            if inside:
+                return _united(table[each] for each in _longest(inside))
+        for table in tables:
+            beside = [each for each in table if run[0] < each[1] and each[0] < run[1]]
+            if beside:
+                return _united(table[each] for each in _longest(beside))
+        return None
+
+
+def _measured_runs(table: NDArray[np.integer]) -> MeasuredRuns:
+    """Measured runs of a table `(run, 5)`: frames, steps of the band, and count."""
+    return {
+        (first, last): Measured(
+            round(low * BAND_STEP_HZ, 1), round(high * BAND_STEP_HZ, 1), count or None
+        )
+        for first, last, low, high, count in table.tolist()
+    }
+
+
+def _frames(detection: Detection, spec: ModelSpec) -> tuple[int, int]:
+    """Frames `[first, last)` of a detection."""
+    grid = spec.front_end.grid
+    return grid.frame(detection.start_s), grid.n_frames(samples_at(detection.end_s, grid.rate))
+
+
+def _longest(runs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Leave out runs that lie within another one, which was merged over a longer gap."""
+    end = -1
+    for first, last in sorted(runs, key=lambda run: (run[0], -run[1])):
+        if last > end:
+            yield first, last
+            end = last
+
+
+def _united(parts: Iterable[Measured]) -> Measured:
+    """Band and count of several runs as one."""
+    lows_hz, highs_hz, counts = zip(*parts, strict=True)
+    known = [count for count in counts if count is not None]
+    return Measured(min(lows_hz), max(highs_hz), sum(known) if known else None)

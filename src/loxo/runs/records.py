@@ -57,8 +57,8 @@ class Outcome:
         seconds: length that was searched, in seconds.
         recorded_s: length by its header, in seconds.
         rate: its own sampling rate in hertz.
-        estimated_bands: whether bands of merged detections are those of their parts, since kept
-            scores were merged over another gap and the recording was not there.
+        estimated_bands: whether bands and counts of some detections are estimates, since scores
+            were kept for other thresholds or another merge gap and the recording was not there.
         damage: what is wrong with it.
         skipped: reason; empty if it was not skipped.
         origin: where this run took the detections from; it is not stored.

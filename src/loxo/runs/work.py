@@ -25,7 +25,7 @@ from loxo.events import Detection
 from loxo.messages import SILENT, Progress, one_line
 from loxo.model import Model
 from loxo.model_folder import PostProcessing, network_hash
-from loxo.post_processing import detect, lowest_off_threshold, split_at_silence
+from loxo.post_processing import detect, end_within, lowest_off_threshold, split_at_silence
 from loxo.provenance import digest
 from loxo.recordings import Damage, Recording, SampleCheck, open_recording
 from loxo.runs.kept_scores import DEFAULT_FLOOR, KeptScores, ScoreKeeper
@@ -142,15 +142,14 @@ class RecordingWorker:
         except (OSError, ValueError):
             return None  # not kept, or of another model; the audio decides
         with self.profile.stage("post-processing"):
-            found = kept.detect(self.model.spec, self.settings.post_processing)
-        # Below the floor, scores do not show every detection and hold no bands. Bands of detections
-        # that are merged over another gap are estimates. The audio is better, where it is there.
-        post_processing = self.settings.post_processing
-        coarse = lowest_off_threshold(post_processing) < kept.floor
-        estimated = not kept.same_gaps(self.model.spec, post_processing)
+            found, estimated = kept.detect(self.model.spec, self.settings.post_processing)
+        # Below the floor, scores do not show every detection. Bands of detections at lower
+        # thresholds or over other gaps are estimates. The audio is better, where it is there.
+        coarse = lowest_off_threshold(self.settings.post_processing) < kept.floor
         if is_there and (coarse or estimated):
             return None
-        return replace(before, detections=tuple(found), estimated_bands=estimated, origin="scores")
+        detections = tuple(end_within(each, before.recorded_s, self.model.rate) for each in found)
+        return replace(before, detections=detections, estimated_bands=estimated, origin="scores")
 
     def _from_audio(
         self, planned: PlannedRecording, file: FileIdentity, scores_key: str
@@ -164,7 +163,7 @@ class RecordingWorker:
         searched_s = 0.0
         for segment in self._segments(recording, check):
             with self.profile.stage("post-processing"):
-                found += self._detect(segment)
+                found += self._detect(segment, recording)
                 if self.settings.keep_scores:
                     keeper.add(segment)
             searched_s = segment.duration_s
@@ -199,8 +198,15 @@ class RecordingWorker:
         lowest = lowest_off_threshold(post_processing)
         if self.settings.keep_scores:
             lowest = lowest_refined_score(self._floor())
+            # Runs are kept for the model's gaps as well.
+            model_gap_s = max(each.merge_gap_s for each in self.model.spec.post_processing.values())
             post_processing = {
-                label: replace(each, threshold=lowest, off_threshold_ratio=1.0)
+                label: replace(
+                    each,
+                    threshold=lowest,
+                    off_threshold=lowest,
+                    merge_gap_s=max(each.merge_gap_s, model_gap_s),
+                )
                 for label, each in post_processing.items()
             }
         blocks = self._watched(recording, check)
@@ -220,19 +226,12 @@ class RecordingWorker:
             read_s = seconds_at(n_samples, self.model.rate)
             self.progress.update(AUDIO_TASK, read_s, recording.duration_s)
 
-    def _detect(self, segment: Scores) -> list[Detection]:
-        # Features are kept for all frames above the floor. The band of a detection is measured
-        # only on frames above the lowest off-threshold.
-        frames = segment.feature_frames - segment.start
-        loud = segment.values[frames].max(axis=1) > lowest_off_threshold(
-            self.settings.post_processing
-        )
-        needed = replace(
-            segment,
-            feature_frames=segment.feature_frames[loud],
-            features=segment.features[loud],
-        )
-        return detect(needed, self.model.spec.front_end, self.settings.post_processing)
+    def _detect(self, segment: Scores, recording: Recording) -> list[Detection]:
+        # Features are kept around all frames above the floor. The band of a detection is measured
+        # only around frames above the lowest off-threshold.
+        needed = segment.kept_above(lowest_off_threshold(self.settings.post_processing))
+        found = detect(needed, self.model.spec.front_end, self.settings.post_processing)
+        return [end_within(each, recording.duration_s, self.model.rate) for each in found]
 
     # ---- outputs
 
@@ -264,8 +263,9 @@ class RecordingWorker:
             ValueError: if there is a table that no run wrote.
         """
         path = self.output / f"{name}{ENDINGS['raven']}"
-        header = "\t".join(RAVEN_COLUMNS).encode()
-        if path.exists() and path.read_bytes().splitlines()[:1] != [header]:
+        # Tables of older runs have no column of counts, which is the last one.
+        own = "\t".join(RAVEN_COLUMNS[:-1]).encode()
+        if path.exists() and not path.read_bytes().startswith(own):
             raise ValueError(
                 f"{path} would be overwritten, and is not of loxo detect; take another --output, "
                 "or rename the file"
@@ -318,7 +318,7 @@ def _scoring_key(model: Model, channel: int | None) -> str:
     """Hash of everything but the recording that kept scores and their bands depend on."""
     spec = model.spec
     bands = {
-        label: (each.smoothing_s, each.low_hz, each.high_hz)
+        label: (each.smoothing_s, each.split_depth, each.low_hz, each.high_hz, each.count)
         for label, each in spec.post_processing.items()
     }
     return digest(metadata.version("loxo"), network_hash(spec, model.folder), bands, channel)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from loxo.model_folder import ModelSpec, save_model
+from loxo.model_folder import ModelSpec, PostProcessing, save_model
 from loxo.models import AbstractModel
 from loxo.storage import write_json
 from loxo.training.config import TrainingConfig
@@ -86,7 +86,7 @@ def _spec(
         context_frames=model.context_frames,
         window_frames=model.window_frames,
         post_processing={
-            label: replace(config.post_processing[label], threshold=found.threshold)
+            label: _at_threshold(config.post_processing[label], found.threshold)
             for label, found in figures.items()
         },
         training={
@@ -96,6 +96,12 @@ def _spec(
             "versions": package_versions(),
         },
     )
+
+
+def _at_threshold(processing: PostProcessing, threshold: float) -> PostProcessing:
+    """Post-processing with another threshold; the off-threshold keeps its ratio to it."""
+    ratio = min(1.0, processing.off_threshold / processing.threshold)
+    return replace(processing, threshold=threshold, off_threshold=round(ratio * threshold, 6))
 
 
 def model_card(spec: ModelSpec, parameters: int, card: str) -> str:

@@ -1,0 +1,156 @@
+"""Detections of a model in a set, kept on disk.
+
+Each recording is searched twice through `Model.detect`: at the model's thresholds, as a user does
+it, and at low thresholds, for figures at all thresholds. The key of the kept results is a hash of
+the model, of the code that detects, and of the set. So a run that was interrupted goes on, and
+nothing old is taken for new.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import loxo
+from judging.material import Material
+from judging.sets import Composed, Judged, JudgedSet, composed_set, hash_of
+from judging.sources import read_manifest
+from loxo.model import Model
+from loxo.storage import atomic_write
+
+__all__ = ["LOW", "Detector", "Found", "FoundSet", "Workshop"]
+
+LOW = 0.02
+"""Threshold at which a model is run for figures at all thresholds."""
+NOT_DETECTING = (
+    "simulate",
+    "training",
+    "augment",
+    "cli",
+    "report",
+    "review",
+    "adaptation",
+    "preparation",
+    "evaluation",
+    "metrics",
+)
+"""Parts of the package that do not change what is detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A detection: its label, extent and score, and how many events it stands for, if it says."""
+
+    label: str
+    start_s: float
+    end_s: float
+    low_hz: float | None
+    high_hz: float | None
+    score: float
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A set and what a model found in each recording.
+
+    Args:
+        default, low: detections at the model's thresholds and at `LOW`, by the recording's name.
+    """
+
+    judged: JudgedSet
+    default: Mapping[str, Sequence[Found]]
+    low: Mapping[str, Sequence[Found]]
+
+    def of(self, recording: Judged, label: str, *, low: bool = False) -> list[Found]:
+        """Detections of a label in a recording, in order of time."""
+        rows = (self.low if low else self.default)[recording.name]
+        return [found for found in rows if found.label == label]
+
+
+class Detector:
+    """A model, and the folder in which its detections are kept."""
+
+    def __init__(self, model: str, output: Path) -> None:
+        self.model: Model = loxo.load_model(model)
+        self.output = output
+        self.key = f"{self.model.hash[:12]}-{code_hash()}"
+
+    def detect(self, judged: JudgedSet) -> FoundSet:
+        """Detect in all recordings of a set, or read what was kept."""
+        kept = self.output / f"{judged.name}-{judged.key}-{self.key}.json"
+        if not kept.is_file():
+            self.output.mkdir(parents=True, exist_ok=True)
+            with atomic_write(kept) as temporary:
+                temporary.write_text(json.dumps(self._detect(judged)) + "\n", encoding="utf-8")
+        rows = json.loads(kept.read_text(encoding="utf-8"))
+        default, low = (
+            {name: [Found(*row) for row in found] for name, found in rows[which].items()}
+            for which in ("default", "low")
+        )
+        return FoundSet(judged, default, low)
+
+    def _detect(self, judged: JudgedSet) -> dict[str, dict[str, list[list[Any]]]]:
+        names = [recording.name for recording in judged.recordings]
+        if len(set(names)) != len(names):
+            raise ValueError(f"recordings of the set {judged.name} share a name")
+        paths = [recording.path for recording in judged.recordings]
+        thresholds = dict.fromkeys(self.model.labels, LOW)
+        found: dict[str, dict[str, list[list[Any]]]] = {}
+        # Several recordings at a time: one of a few seconds leaves the model's workers idle.
+        with ThreadPoolExecutor(4) as pool:
+            for which, chosen in (("default", None), ("low", thresholds)):
+                rows = pool.map(lambda path, t=chosen: list(self._rows(path, t)), paths)
+                found[which] = dict(zip(names, rows, strict=True))
+        return found
+
+    def _rows(self, path: Path, thresholds: Mapping[str, float] | None) -> Iterator[list[Any]]:
+        for each in self.model.detect(path, thresholds=thresholds):
+            band = (each.low_hz, each.high_hz)
+            # Models that do not count have no such field.
+            count = getattr(each, "count", None)
+            yield [each.label, each.start_s, each.end_s, *band, each.score, count]
+
+
+def code_hash() -> str:
+    """A hash of the code that detects."""
+    source = Path(loxo.__file__).parent
+    files = (
+        path
+        for path in sorted(source.rglob("*.py"))
+        if path.relative_to(source).parts[0].removesuffix(".py") not in NOT_DETECTING
+    )
+    return hash_of(files)
+
+
+class Workshop:
+    """Sets and their detections by one model.
+
+    Args:
+        shared: folder with `audio` and `bench`.
+        sets: folder of the composed sets.
+        detector: the model.
+    """
+
+    def __init__(self, shared: Path, sets: Path, detector: Detector) -> None:
+        self.shared = shared
+        self.sets = sets
+        self.detector = detector
+
+    @cached_property
+    def material(self) -> Material:
+        """Events and beds of the shared recordings."""
+        return Material(read_manifest(self.shared / "audio"))
+
+    def found(self, judged: JudgedSet) -> FoundSet:
+        """What the model finds in a set."""
+        return self.detector.detect(judged)
+
+    def composed(self, name: str, make: Callable[[Material], Iterable[Composed]]) -> FoundSet:
+        """What the model finds in a composed set, which is written first if need be."""
+        return self.found(composed_set(self.sets / name, lambda: make(self.material)))

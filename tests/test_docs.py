@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tables").mkdir()
     shutil.copytree(ROOT / "configs", folder / "configs")
     settings = SceneSettings(
-        rate=8000, seconds=60.0, rumbles_per_minute=3.0, gunshots_per_minute=2.0
+        rate=8000, seconds=60.0, rumbles_per_minute=5.0, gunshots_per_minute=3.0, chorus_share=0.0
     )
     for number in range(4):
         path = folder / "recordings" / f"nn01a_2018012{number}_000000.wav"
@@ -194,13 +194,14 @@ def test_options_that_documents_name_exist(command: str) -> None:
 
 def test_options_of_the_makefile_are_seen() -> None:
     assert ("calibrate", "--false-positives-per-hour") in options_of("Makefile")
-    assert ("prepare background", "--hard-share") in options_of("Makefile")
+    assert ("calibrate", "--recordings") in options_of("Makefile")
 
 
-def test_trainings_of_the_makefile_have_possible_settings() -> None:
+@pytest.mark.parametrize("of_gpu", [[], ["GPU=1"]])
+def test_trainings_of_the_makefile_have_possible_settings(of_gpu: list[str]) -> None:
     """The second one starts from the model that the first one writes, for which `tcn` stands."""
     done = subprocess.run(
-        ["make", "--dry-run", "model", "BACKGROUNDS=a b/c"],  # noqa: S607 wherever make is
+        ["make", "--dry-run", "model", "BACKGROUNDS=a b/c", *of_gpu],  # noqa: S607 wherever make is
         cwd=ROOT,
         check=True,
         capture_output=True,
@@ -215,7 +216,8 @@ def test_trainings_of_the_makefile_have_possible_settings() -> None:
     first, second = configs
     assert first.data.backgrounds == second.data.backgrounds == (Path("a"), Path("b/c"))
     assert (first.init_from, second.init_from) == ("", "tcn")
-    assert (second.output, second.epochs) == (Path("runs/tcn-hard"), 3)
+    assert (second.output, second.seed) == (Path("runs/tcn-2"), 1)
+    assert {config.devices for config in configs} == {1 if of_gpu else 2}
 
 
 def test_options_may_stand_in_the_file_that_is_shipped(folder: Path) -> None:

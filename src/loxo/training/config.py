@@ -136,7 +136,8 @@ class TrainingConfig(Strict):
         workers: processes that read windows, for each training process; 0 reads in that process.
         devices: training processes on each node: one for each graphics card, or for each core.
         nodes: computers that train together.
-        precision: `auto` is mixed precision on a graphics card and single precision elsewhere.
+        precision: `auto` is mixed precision on a graphics card (bfloat16 where it has that) and
+            single precision elsewhere.
         logger: `tensorboard`, `wandb` (Weights & Biases) or `none`, besides `metrics.jsonl`.
         project: name of the project in Weights & Biases.
         recall_weight: weight of recall against precision when thresholds are chosen (F-beta).

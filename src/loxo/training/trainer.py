@@ -135,13 +135,12 @@ def make_trainer(
     ]
     if config.patience:
         callbacks.append(EarlyStopping("validation_loss", patience=config.patience))
-    mixed: Literal["16-mixed", "32-true"] = "16-mixed" if torch.cuda.is_available() else "32-true"
     several = config.devices * config.nodes > 1
     return lightning.Trainer(
         max_epochs=config.epochs,
         devices=config.devices,
         num_nodes=config.nodes,
-        precision=mixed if config.precision == "auto" else config.precision,
+        precision=_precision() if config.precision == "auto" else config.precision,
         strategy="ddp" if several else "auto",
         callbacks=callbacks,
         logger=_logger(config),
@@ -153,6 +152,14 @@ def make_trainer(
         # Batches are already shared out to the processes; each validates on all windows.
         use_distributed_sampler=False,
     )
+
+
+def _precision() -> Literal["32-true", "16-mixed", "bf16-mixed"]:
+    """Mixed precision on a graphics card, in the wider of the formats that it has."""
+    if not torch.cuda.is_available():
+        return "32-true"
+    # bfloat16 has the range of single precision, so that gradients need no scaling.
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def _logger(config: TrainingConfig) -> Logger | bool:

@@ -62,7 +62,7 @@ SNR_DB = (6.0, 36.0)
 """Range of the ratio of the mean powers in 100-1,500 Hz over the fire."""
 SLOW_PER_S = 5.0
 """Rate up to which a number is to be within 20 %; above, within 30 %."""
-CHANNELS, TAPS, BATCH = 14, (13, 9, 9, 9, 9), 48
+CHANNELS, TAPS, BATCH = 14, (13, 9, 9, 9, 9), 24
 BAND = signal.butter(4, (100, 1500), "bandpass", fs=RATE, output="sos")
 NOISE_DEGREES = 14
 """Half the degrees of freedom of the power of noise in a cell: 10 ms of 1,400 Hz."""
@@ -377,7 +377,7 @@ def main() -> None:
     parser.add_argument("--fit", type=Path, metavar="FILE", help="fit a counter and write it")
     parser.add_argument("--counter", type=Path, metavar="FILE", help="the counter to measure")
     parser.add_argument("--cases", type=int, default=18_000, help="number of cases to fit to")
-    parser.add_argument("--steps", type=int, default=12_000, help="steps of fitting")
+    parser.add_argument("--steps", type=int, default=8000, help="steps of fitting")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     counter = None

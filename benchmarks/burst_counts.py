@@ -47,7 +47,6 @@ from loxo.spectrogram import (
 
 FRONT_END = FrontEnd()
 RATE = FRONT_END.rate
-CELLS_PER_S = RATE * cells_per_frame(FRONT_END) // FRONT_END.hop
 SHARES = {
     "single": 0.45,
     "double": 0.08,

@@ -21,13 +21,13 @@ from judging.counting import (
     touching,
     within_tolerance,
 )
-from judging.detecting import Detector, Found, FoundSet
+from judging.detecting import Detector, FoundSet
 from judging.extents import band_rows, calibration_rows, end_rows, iou
 from judging.figures import cases_of, curve_rows, rate_value, score_rows, share_value
 from judging.rows import Row, compare, is_worse, read, tables, write
 from judging.sets import Composed, Judged, JudgedSet, composed_set
 
-from loxo.events import Event
+from loxo.events import Detection, Event
 from loxo.metrics import curve, wilson_interval
 
 ROW = Row("group", "name", "Rumble", "recall", 0.8, 0.7, 0.9, 40, 1)
@@ -35,10 +35,10 @@ ROW = Row("group", "name", "Rumble", "recall", 0.8, 0.7, 0.9, 40, 1)
 
 def found_set(
     truths: Sequence[Truth],
-    detections: Sequence[Found],
+    detections: Sequence[Detection],
     *,
     row: str = "",
-    low: Sequence[Found] | None = None,
+    low: Sequence[Detection] | None = None,
 ) -> FoundSet:
     """A set of one recording of an hour."""
     recording = Judged(Path("folder/one.flac"), row, 3600.0, tuple(truths))
@@ -47,8 +47,8 @@ def found_set(
     return FoundSet(judged, default, {recording.name: list(detections if low is None else low)})
 
 
-def found(start_s: float, end_s: float, score: float = 0.9, count: int | None = None) -> Found:
-    return Found("Rumble", start_s, end_s, 10.0, 40.0, score, count)
+def found(start_s: float, end_s: float, score: float = 0.9, count: int | None = None) -> Detection:
+    return Detection("Rumble", start_s, end_s, 10.0, 40.0, score, count)
 
 
 def truth(start_s: float, end_s: float, source: str = "a", row: str = "") -> Truth:
@@ -187,9 +187,9 @@ def test_three_shots_are_counted_over_detections() -> None:
         for turn in range(3)
         for k in range(3)
     ]
-    one = Found("Gunshot", 0.0, 2.8, None, None, 0.9, 3)
-    three = [Found("Gunshot", 100.0 + k, 100.5 + k, None, None, 0.9) for k in range(3)]
-    wrong = Found("Gunshot", 200.0, 202.8, None, None, 0.9)
+    one = Detection("Gunshot", 0.0, 2.8, None, None, 0.9, 3)
+    three = [Detection("Gunshot", 100.0 + k, 100.5 + k, None, None, 0.9) for k in range(3)]
+    wrong = Detection("Gunshot", 200.0, 202.8, None, None, 0.9)
     rows = list(three_rows(found_set(shots, [one, *three, wrong])))
     values = measured(rows)
     assert values["recall"] == 1.0  # one detection finds all that it spans
@@ -288,16 +288,16 @@ def test_detections_are_kept_by_model_and_set(
     detector = Detector("tcn", tmp_path / "kept")
     calls: list[object] = []
 
-    def detect(path: Path, *, thresholds: object = None) -> list[Found]:
+    def detect(path: Path, *, thresholds: object = None) -> list[Detection]:
         calls.append(thresholds)
-        return [Found("Gunshot", 0.1, 0.6, 100.0, 900.0, 0.5)]
+        return [Detection("Gunshot", 0.1, 0.6, 100.0, 900.0, 0.5)]
 
     monkeypatch.setattr(detector.model, "detect", detect)
     first, second = detector.detect(judged), detector.detect(judged)
     assert calls == [None, {"Rumble": 0.02, "Gunshot": 0.02}]
     assert first == second
     (recording,) = judged.recordings
-    assert first.of(recording, "Gunshot") == [Found("Gunshot", 0.1, 0.6, 100.0, 900.0, 0.5)]
+    assert first.of(recording, "Gunshot") == [Detection("Gunshot", 0.1, 0.6, 100.0, 900.0, 0.5)]
     assert first.of(recording, "Rumble", low=True) == []
     other = composed_set(tmp_path / "other", lambda: [Composed("one", "", silence, [])])
     detector.detect(other)

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from judging.detecting import Found, FoundSet
+from judging.detecting import FoundSet
 from judging.figures import cases_of, share_value
 from judging.rows import Value
 from judging.sets import Judged
-from loxo.events import overlap_s
+from loxo.events import Detection, overlap_s
 
 __all__ = [
     "by_row",
@@ -31,12 +31,12 @@ Outcome = tuple[bool, str]
 """Whether something was right, and the source of the sound."""
 
 
-def touching(found: Sequence[Found], start_s: float, end_s: float) -> list[Found]:
+def touching(found: Sequence[Detection], start_s: float, end_s: float) -> list[Detection]:
     """Detections that share time with an interval."""
     return [each for each in found if overlap_s((each.start_s, each.end_s), (start_s, end_s)) > 0]
 
 
-def counted(found: Sequence[Found]) -> int:
+def counted(found: Sequence[Detection]) -> int:
     """Number of events that detections stand for."""
     return sum(1 if each.count is None else each.count for each in found)
 
@@ -63,7 +63,9 @@ def by_row(outcomes: dict[str, list[Outcome]]) -> Iterator[tuple[str, Value, int
         yield row, share_value(several), len(several)
 
 
-def rate_by_source(recording: Judged, found: Sequence[Found]) -> tuple[list[str], dict[str, float]]:
+def rate_by_source(
+    recording: Judged, found: Sequence[Detection]
+) -> tuple[list[str], dict[str, float]]:
     """The sound during or after which each detection begins, and the hours of each sound.
 
     The time of a sound goes from its start to that of the next.

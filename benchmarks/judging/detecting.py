@@ -9,10 +9,10 @@ nothing old is taken for new.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import astuple, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ import loxo
 from judging.material import Material
 from judging.sets import Composed, Judged, JudgedSet, composed_set, hash_of
 from judging.sources import read_manifest
+from loxo.events import Detection
 from loxo.model import Model
 from loxo.storage import atomic_write
 
-__all__ = ["LOW", "Detector", "Found", "FoundSet", "Workshop"]
+__all__ = ["LOW", "Detector", "FoundSet", "Workshop"]
 
 LOW = 0.02
 """Threshold at which a model is run for figures at all thresholds."""
@@ -42,19 +43,6 @@ NOT_DETECTING = (
 """Parts of the package that do not change what is detected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A detection: its label, extent and score, and how many events it stands for, if it says."""
-
-    label: str
-    start_s: float
-    end_s: float
-    low_hz: float | None
-    high_hz: float | None
-    score: float
-    count: int | None = None
-
-
 @dataclass(frozen=True)
 class FoundSet:
     """A set and what a model found in each recording.
@@ -64,10 +52,10 @@ class FoundSet:
     """
 
     judged: JudgedSet
-    default: Mapping[str, Sequence[Found]]
-    low: Mapping[str, Sequence[Found]]
+    default: Mapping[str, Sequence[Detection]]
+    low: Mapping[str, Sequence[Detection]]
 
-    def of(self, recording: Judged, label: str, *, low: bool = False) -> list[Found]:
+    def of(self, recording: Judged, label: str, *, low: bool = False) -> list[Detection]:
         """Detections of a label in a recording, in order of time."""
         rows = (self.low if low else self.default)[recording.name]
         return [found for found in rows if found.label == label]
@@ -90,7 +78,7 @@ class Detector:
                 temporary.write_text(json.dumps(self._detect(judged)) + "\n", encoding="utf-8")
         rows = json.loads(kept.read_text(encoding="utf-8"))
         default, low = (
-            {name: [Found(*row) for row in found] for name, found in rows[which].items()}
+            {name: [Detection(*row) for row in found] for name, found in rows[which].items()}
             for which in ("default", "low")
         )
         return FoundSet(judged, default, low)
@@ -105,16 +93,12 @@ class Detector:
         # Several recordings at a time: one of a few seconds leaves the model's workers idle.
         with ThreadPoolExecutor(4) as pool:
             for which, chosen in (("default", None), ("low", thresholds)):
-                rows = pool.map(lambda path, t=chosen: list(self._rows(path, t)), paths)
+                rows = pool.map(partial(self._rows, chosen), paths)
                 found[which] = dict(zip(names, rows, strict=True))
         return found
 
-    def _rows(self, path: Path, thresholds: Mapping[str, float] | None) -> Iterator[list[Any]]:
-        for each in self.model.detect(path, thresholds=thresholds):
-            band = (each.low_hz, each.high_hz)
-            # Models that do not count have no such field.
-            count = getattr(each, "count", None)
-            yield [each.label, each.start_s, each.end_s, *band, each.score, count]
+    def _rows(self, thresholds: Mapping[str, float] | None, path: Path) -> list[list[Any]]:
+        return [list(astuple(each)) for each in self.model.detect(path, thresholds=thresholds)]
 
 
 def code_hash() -> str:

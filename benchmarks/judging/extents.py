@@ -8,10 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from judging.composing import Truth
-from judging.detecting import Found
 from judging.figures import Case, detection_units, mean_value, row_of, share_value
 from judging.rows import Row
-from loxo.events import overlap_s
+from loxo.events import Detection, overlap_s
 
 __all__ = ["band_rows", "calibration_rows", "end_rows", "iou", "pairs_of"]
 
@@ -19,7 +18,7 @@ EARLY_S = 1.0
 AT_LIMIT_HZ = 249.0
 BINS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
-Pair = tuple[Truth, Found, float]
+Pair = tuple[Truth, Detection, float]
 """A found event, the detection that covers most of it, and where the last one in it ends."""
 
 
@@ -29,7 +28,7 @@ def pairs_of(cases: Sequence[Case]) -> list[Pair]:
 
 
 def _pairs(case: Case) -> Iterator[Pair]:
-    together: dict[int, list[Found]] = {}
+    together: dict[int, list[Detection]] = {}
     for event, detection in case.matching.pairs.tolist():
         together.setdefault(event, []).append(case.found[detection])
     found = set(case.matching.found_events)
@@ -40,7 +39,7 @@ def _pairs(case: Case) -> Iterator[Pair]:
             yield truth, best, max(each.end_s for each in detections)
 
 
-def _shared_s(truth: Truth, found: Found) -> float:
+def _shared_s(truth: Truth, found: Detection) -> float:
     return overlap_s((truth.event.start_s, truth.event.end_s), (found.start_s, found.end_s))
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judging.composing import Truth
-from judging.detecting import Found, FoundSet
+from judging.detecting import FoundSet
 from judging.rows import Row, Value
 from judging.sets import Judged
+from loxo.events import Detection
 from loxo.metrics import (
     CONFIDENCE,
     Matching,
@@ -66,7 +67,7 @@ class Case:
     recording: Judged
     label: str
     truths: list[Truth]
-    found: list[Found]
+    found: list[Detection]
     matching: Matching
 
     @property
@@ -98,7 +99,7 @@ def cases_of(
     return [_case(each, label, found.of(each, label, low=low)) for each in chosen]
 
 
-def _case(recording: Judged, label: str, found: list[Found]) -> Case:
+def _case(recording: Judged, label: str, found: list[Detection]) -> Case:
     truths = [truth for truth in recording.truths if truth.event.label == label]
     scores = np.array([each.score for each in found], dtype=np.float64)
     matching = overlap10([truth.event for truth in truths], found, scores)

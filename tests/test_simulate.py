@@ -41,6 +41,7 @@ from loxo.simulate import (
     writing,
 )
 from loxo.simulate import scenes as scenes_module
+from loxo.simulate.gunshots import Fire
 from loxo.simulate.recorder import Recorder, Zeros
 from loxo.simulate.rumbles import Caller
 from loxo.simulate.signals import Maker, Rng
@@ -125,19 +126,19 @@ def test_rumbles_last_as_long_as_those_of_the_elp_table() -> None:
     np.testing.assert_allclose(np.quantile(seconds[~short], [0.5, 0.95]), [3.8, 7.0], rtol=0.08)
     assert seconds[~short].min() > 0.6
     assert seconds.max() < 13.5
-    assert seconds[short].max() < 1.7
+    assert seconds[short].max() < 2.3
     assert np.mean(short) == pytest.approx(rumbles.CALLERS["short"], abs=0.04)
 
 
-def test_the_boxes_of_far_rumbles_end_at_30_to_60_hz_and_of_near_ones_above() -> None:
+def test_the_boxes_of_far_rumbles_end_at_30_to_60_hz_and_of_whole_ones_above() -> None:
     tops_hz = {}
-    for kind in ("close", "far"):
+    for kind in ("whole", "far"):
         calls = [Caller.draw(generator(s), kind).call(generator(s), 1000) for s in range(80)]
         fits = [excerpts.fit_to_noise(call, call[::-1], 1000, 0.0) for call in calls]
         tops_hz[kind] = np.array([fit.high_hz for fit in fits])
     assert 30 < np.median(tops_hz["far"]) < 60
     assert np.mean((tops_hz["far"] > 30) & (tops_hz["far"] < 60)) > 0.45
-    assert np.median(tops_hz["close"]) > 100
+    assert np.median(tops_hz["whole"]) > 1.5 * np.median(tops_hz["far"])
 
 
 def test_most_rumbles_fade_slowly() -> None:
@@ -147,8 +148,8 @@ def test_most_rumbles_fade_slowly() -> None:
         call = Caller.draw(generator(seed), "far").call(generator(1, seed), RATE)
         ends = [excerpts.extent(call, RATE, drop_db)[1] for drop_db in (3.0, 15.0)]
         fades_s.append((ends[1] - ends[0]) / RATE)
-    assert np.median(fades_s) > 0.8
-    assert np.quantile(fades_s, 0.1) > 0.3
+    assert np.median(fades_s) > 0.6
+    assert np.quantile(fades_s, 0.1) > 0.2
 
 
 def test_a_shot_rises_within_milliseconds_and_far_thunder_does_not() -> None:
@@ -208,10 +209,10 @@ def test_far_shots_lose_their_highs() -> None:
     assert shares[1] < shares[0]
 
 
-def test_a_third_of_all_fire_is_bursts_that_end_in_time() -> None:
+def test_a_sixth_of_all_fire_is_bursts_that_end_in_time() -> None:
     volleys = [gunshots.fire(generator(seed), 2000) for seed in range(600)]
     shots = np.array([volley.shots for volley in volleys])
-    assert np.mean(shots > 1) == pytest.approx(1 / 3, abs=0.06)
+    assert np.mean(shots > 1) == pytest.approx(1 / 6, abs=0.06)
     assert np.mean(shots == 1) > 0.6
     assert 30 < shots.max() <= 40
     assert max(len(volley.waveform) for volley in volleys) <= samples_at(15, 2000)
@@ -399,11 +400,7 @@ def placed(seed: int, label: str, snr_db: float, seconds: float = 20.0) -> tuple
 @pytest.mark.parametrize("label", EVENT_LABELS)
 @pytest.mark.parametrize("snr_db", [0.0, 12.0, 25.0])
 def test_the_stated_ratio_of_signal_to_noise_holds(label: str, snr_db: float) -> None:
-    """Over the event, in the frequencies in which levels of its kind are stated.
-
-    White noise has in a band the power of the band's share of half the rate.
-    """
-    sound_hz, noise_hz = mixture.LEVEL_BANDS[label]
+    """White noise has in a band the power of the band's share of half the rate."""
     found_db, shares = [], []
     for seed in range(16):
         event, sound = placed(seed, label, snr_db)
@@ -411,29 +408,15 @@ def test_the_stated_ratio_of_signal_to_noise_holds(label: str, snr_db: float) ->
         body = np.flatnonzero(cells > cells.max() / 100)
         part = sound[body[0] * 160 : (body[-1] + 1) * 160]
         energy, hz = np.abs(np.fft.rfft(part)) ** 2, np.fft.rfftfreq(len(part), 1 / RATE)
-        inside = energy[(hz >= sound_hz[0]) & (hz <= sound_hz[1])].sum()
-        counted = max(inside, excerpts.LEAST_SHARE * energy.sum())
-        n_noise = np.count_nonzero((hz >= noise_hz[0]) & (hz <= noise_hz[1]))
-        found_db.append(10 * np.log10(counted / (len(part) * n_noise)))
         assert event.low_hz is not None
         assert event.high_hz is not None
         band = (hz >= event.low_hz) & (hz <= event.high_hz)
+        found_db.append(10 * np.log10(energy[band].sum() / (len(part) * band.sum())))
         shares.append(energy[band].sum() / energy.sum())
     assert np.mean(found_db) == pytest.approx(snr_db, abs=1.0)
-    np.testing.assert_allclose(found_db, snr_db, atol=4)
+    np.testing.assert_allclose(found_db, snr_db, atol=6)
     assert np.median(shares) == pytest.approx(0.9, abs=0.05)
     assert min(shares) > 0.85
-
-
-def test_a_sound_outside_of_the_band_of_levels_is_not_made_ever_louder() -> None:
-    """A tone of 30 Hz has next to nothing in 100-1,500 Hz; a tenth of it counts all the same."""
-    tone = np.sin(2 * np.pi * 30 * np.arange(2 * RATE) / RATE)
-    noise = generator(0).standard_normal(2 * RATE)
-    band = mixture.LEVEL_BANDS["Gunshot"]
-    gain = excerpts.fit_to_noise(tone, noise, RATE, 0.0, band).gain
-    power = 0.5 * gain**2
-    # White noise of power 1 has 1,400 of 2,000 Hz in the band.
-    assert 10 * np.log10(excerpts.LEAST_SHARE * power / 0.7) == pytest.approx(0.0, abs=0.5)
 
 
 def chorus(seed: int) -> list[Event]:
@@ -467,6 +450,25 @@ def test_bursts_have_the_number_of_their_shots_unless_they_are_cut() -> None:
     for event in shots:
         if event.shots is None:
             assert event.start_s == 0 or event.end_s == settings.seconds
+
+
+def test_the_parts_of_a_burst_are_those_in_which_it_is_heard() -> None:
+    rng = generator(3)
+    noise = 1e-6 * rng.normal(size=10 * RATE)
+    shots = np.zeros(4 * RATE)
+    for start in (0, 2 * RATE):
+        shots[start : start + RATE // 10] = rng.normal(size=RATE // 10)
+    kind = mixture.Kind("Gunshot", lambda _rng, _rate: Fire(shots, 2), (30.0, 30.0), True)
+    mixed = mixture.Mixture(noise, RATE)
+    event = mixed.add(rng, kind, noise, start_s=1.0)
+    assert event is not None
+    assert event.shots == 2
+    assert event.end_s == pytest.approx(3.1, abs=0.05)
+    assert len(event.parts) == 2
+    for (start_s, end_s), at_s in zip(event.parts, (1.0, 3.0), strict=True):
+        assert start_s == pytest.approx(at_s, abs=0.05)
+        assert end_s == pytest.approx(at_s + 0.1, abs=0.05)
+
 
 
 def test_pieces_of_real_recordings_are_among_the_look_alikes() -> None:

@@ -119,3 +119,9 @@ def test_a_bin_of_a_marginal_event_is_neither_positive_nor_negative() -> None:
         targets_from_events(events, 0.0, 6.0, 6, fractional=True)[0], [0, nan, nan, 0.75, 1, 0]
     )
     np.testing.assert_array_equal(targets_from_events(events, 0.0, 6.0, 6)[1], np.zeros(6))
+
+
+def test_pauses_of_a_burst_are_no_targets() -> None:
+    burst = Event("Gunshot", 0.0, 4.0, shots=2, parts=((0.0, 0.5), (3.0, 4.0)))
+    targets = targets_from_events([burst], 0.0, 5.0, 10, labels=["Gunshot"], fractional=True)
+    assert targets[0].tolist() == [1, 0, 0, 0, 0, 0, 1, 1, 0, 0]

@@ -39,14 +39,14 @@ EVENT_FIELDS = {
     "snr_db": pl.Float64(),
     "note": pl.String(),
 }
-"""Columns of an event: the fields of `Event`."""
+"""Columns of an event in tables: the fields of `Event` but its parts."""
 SCHEMA = {
     "path": pl.String(),
     "split": pl.String(),
     "group": pl.String(),
     "seconds": pl.Float64(),
     "rate": pl.Int64(),
-    "events": pl.List(pl.Struct(EVENT_FIELDS)),
+    "events": pl.List(pl.Struct(EVENT_FIELDS | {"parts": pl.List(pl.List(pl.Float64()))})),
     "site": pl.String(),
     "start_s": pl.Float64(),
     "start_time": pl.Datetime("us", "UTC"),
@@ -135,5 +135,11 @@ def read_clips(manifest: Path, split: str | None = None) -> list[Clip]:
 
 
 def _clip(row: dict[str, Any], folder: Path) -> Clip:
-    events = tuple(Event(**fields) for fields in row["events"])
+    events = tuple(_event(fields) for fields in row["events"])
     return Clip(**{**row, "path": folder / row["path"], "events": events})
+
+
+def _event(fields: dict[str, Any]) -> Event:
+    # Manifests of older versions have no parts.
+    parts = fields.get("parts") or ()
+    return Event(**{**fields, "parts": tuple((start, stop) for start, stop in parts)})

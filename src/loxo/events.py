@@ -43,6 +43,8 @@ class Event:
         marginal: whether the annotator was in doubt (faint, partly masked). A marginal event is
             neither a positive nor a negative in training and evaluation.
         shots: number of gunshots, if it is a burst that was counted.
+        parts: the times in which it is heard, if there are pauses in it, as between the shots of a
+            burst. A model learns these; to everything else the event is one.
         snr_db: level above the noise in decibels, if it is known.
         note: anything else that the annotator wrote.
 
@@ -60,6 +62,7 @@ class Event:
     shots: int | None = None
     snr_db: float | None = None
     note: str = ""
+    parts: tuple[Interval, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.label:

@@ -63,9 +63,13 @@ def targets_from_events(
 
 
 def _intervals(events: Sequence[Event], label: str, *, marginal: bool) -> list[Interval]:
-    """Intervals of the events of a label that are marginal, or of those that are not."""
+    """Intervals of the events of a label that are marginal, or of those that are not.
+
+    Of an event with pauses, they are its parts.
+    """
     return [
-        (event.start_s, event.end_s)
+        part
         for event in events
         if event.label == label and event.marginal is marginal
+        for part in event.parts or ((event.start_s, event.end_s),)
     ]

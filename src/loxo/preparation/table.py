@@ -29,6 +29,7 @@ from loxo.annotations import (
     read_label_map,
 )
 from loxo.annotations.tables import RUN_JOURNAL, tables_of_run
+from loxo.clips import EVENT_FIELDS
 from loxo.messages import SILENT, Progress, one_line, pluralize
 from loxo.preparation.folder import Folder, PreparationError, Report
 from loxo.preparation.listing import list_recordings, recordings_root
@@ -277,7 +278,8 @@ def _rows(
         if not recording.rows:
             yield columns
         for row in recording.rows:
-            yield {**columns, **asdict(row.event), "table": row.table, "row": row.row}
+            event = {name: getattr(row.event, name) for name in EVENT_FIELDS}
+            yield {**columns, **event, "table": row.table, "row": row.row}
 
 
 # ---- the report

@@ -19,10 +19,10 @@ from loxo.timeline import samples_at
 
 __all__ = [
     "Fit",
-    "LevelBand",
     "draw_excerpt",
     "draw_recorded",
     "extent",
+    "extents",
     "fade_to_length",
     "fit_to_noise",
 ]
@@ -37,9 +37,6 @@ EDGE_S = 0.005
 """Time in which an excerpt rises from silence and falls to it."""
 RECORDED_S = (0.15, 6.0)
 """Range of the lengths of excerpts of real recordings."""
-LEAST_SHARE = 0.1
-"""Share of a sound's energy that counts for its level at least. Of a sound with next to no energy
-in the band of levels, the gain would have no limit."""
 
 
 def extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
@@ -47,6 +44,17 @@ def extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
 
     Args:
         drop_db: how far the power may lie below the peak.
+    """
+    found = extents(sound, rate, drop_db, np.inf)
+    return found[0][0], found[-1][1]
+
+
+def extents(sound: Array, rate: int, drop_db: float, pause_s: float) -> list[tuple[int, int]]:
+    """Find all extents of a sound that are apart by a pause, in order.
+
+    Args:
+        drop_db: how far the power may lie below the peak.
+        pause_s: shortest pause between two extents.
     """
     size = samples_at(ENVELOPE_S, rate)
     cumulative = np.concatenate([np.zeros(1), np.cumsum(sound**2)])
@@ -56,7 +64,8 @@ def extent(sound: Array, rate: int, drop_db: float) -> tuple[int, int]:
     # The first summand is above the rounding of the cumulative sum.
     threshold = cumulative[-1] * 1e-12 + powers.max() * 10 ** (-drop_db / 10)
     loud = np.flatnonzero(powers > threshold)
-    return int(edges[loud[0]]), int(edges[loud[-1] + 1])
+    groups = np.split(loud, 1 + np.flatnonzero(np.diff(loud) - 1 >= pause_s / ENVELOPE_S))
+    return [(int(edges[group[0]]), int(edges[group[-1] + 1])) for group in groups]
 
 
 def draw_excerpt(
@@ -147,18 +156,6 @@ def _piece(rng: Rng, n: int, recordings: Sequence[NDArray[np.float32]]) -> Array
     return recording[start : start + n].astype(float)
 
 
-class LevelBand(NamedTuple):
-    """Frequencies in Hz in which the level of a kind of sound is stated.
-
-    Args:
-        sound_hz: range of the sound's energy that counts.
-        noise_hz: range of the noise that it is compared with.
-    """
-
-    sound_hz: tuple[float, float]
-    noise_hz: tuple[float, float]
-
-
 class Fit(NamedTuple):
     """Band of a sound in Hz, and the factor of its amplitude that gives it a level."""
 
@@ -167,17 +164,13 @@ class Fit(NamedTuple):
     gain: float
 
 
-def fit_to_noise(
-    sound: Array, noise: Array, rate: int, snr_db: float, level_band: LevelBand | None = None
-) -> Fit:
+def fit_to_noise(sound: Array, noise: Array, rate: int, snr_db: float) -> Fit:
     """Find the band of a sound, and the gain that gives it a signal-to-noise ratio.
 
     Args:
         sound: `(sample,)`.
         noise: `(sample,)`, what surrounds it; it may be shorter.
-        snr_db: ratio of the mean powers in the band of levels.
-        level_band: frequencies that count; None takes the band that holds 90 % of the sound's
-            energy.
+        snr_db: ratio of the mean powers within the band that holds 90 % of the sound's energy.
     """
     # At least a second, so that bins are not wider than 1 Hz.
     n = fft.next_fast_len(max(len(sound), rate), real=True)
@@ -191,13 +184,7 @@ def fit_to_noise(
     window = np.hanning(len(noise)) * np.sqrt(8 / 3)
     noise_energy = np.abs(fft.rfft((noise * window).astype(np.float32), n)) ** 2
     bin_hz = rate / n
-    if level_band is None:
-        of_sound = of_noise = slice(low, high + 1)
-    else:
-        of_sound, of_noise = (
-            slice(int(low_hz / bin_hz), int(high_hz / bin_hz) + 1) for low_hz, high_hz in level_band
-        )
-    counted = max(energy[of_sound].sum(), LEAST_SHARE * energy.sum())
-    ratio = noise_energy[of_noise].sum() / counted * len(sound) / len(noise)
+    band = slice(low, high + 1)
+    ratio = noise_energy[band].sum() / energy[band].sum() * len(sound) / len(noise)
     gain = float(np.sqrt(10 ** (snr_db / 10) * ratio))
     return Fit(low * bin_hz, (high + 1) * bin_hz, gain)

@@ -1,10 +1,8 @@
 """A scene in the making: background noise to which sounds are added, each with its event.
 
 The level of a sound is its **signal-to-noise ratio** (SNR): its mean power relative to that of its
-surroundings, over the time in which the sound is within `BODY_DB` of its peak. Frequencies are
-25-200 Hz for rumbles and 100-1,500 Hz for gunshots (`LEVEL_BANDS`), so that the levels of all calls
-compare. Of a rumble, all energy from 10 Hz on counts: a far one may have nothing above 25 Hz. Other
-sounds have a level in the band that holds 90 % of their energy.
+surroundings, both within the band that holds 90 % of the sound's energy, over the time in which the
+sound is within `BODY_DB` of its peak.
 
 The extent of an event is what stands out of the noise. Fainter sounds get a shorter event, as
 people mark them. An event below `MARGINAL_DB` is marginal, as annotators say of calls that they can
@@ -12,7 +10,7 @@ hardly see.
 
 Sounds lie anywhere, also across the ends of the scene. An event that has lost more than half of its
 extent there is marginal, and so is a gunshot that has lost its onset. A burst of gunshots is one
-event with the number of its shots.
+event with the number of its shots; the parts of that event are the times in which shots are heard.
 """
 
 from __future__ import annotations
@@ -23,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loxo.events import Event
+from loxo.events import Event, Interval
 from loxo.simulate.excerpts import (
-    LevelBand,
     draw_excerpt,
     extent,
+    extents,
     fade_to_length,
     fit_to_noise,
 )
@@ -37,23 +35,18 @@ from loxo.timeline import samples_at, seconds_at
 
 __all__ = ["Kind", "Mixture"]
 
-LEVEL_BANDS = {
-    "Rumble": LevelBand((10, 200), (25, 200)),
-    "Gunshot": LevelBand((100, 1500), (100, 1500)),
-}
-"""Frequencies in which the levels of events are stated."""
-MARGINAL_DB = {"Rumble": -6.0, "Gunshot": -2.0}
+MARGINAL_DB = {"Rumble": 2.0, "Gunshot": 4.0}
 """SNR below which an event is marginal."""
 OTHER_MARGINAL_DB = 3.0
-DROP_DB = {"Rumble": (10.0, 26.0), "Gunshot": (8.0, 24.0)}
+DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}
 """How far below its peak a sound is still within its event: for the faintest and the loudest."""
 OTHER_DROP_DB = (10.0, 20.0)
 BODY_DB = 20.0
 """How far below its peak a sound still counts for its signal-to-noise ratio."""
-PEAK_DB = {"Rumble": 12.0}
-"""How far the peak of a sound stands above its mean level, as a spectrogram shows it. The lines of
-a rumble fill little of the band in which its level is stated."""
-OTHER_PEAK_DB = 6.0
+PEAK_DB = 6.0
+"""Typical peak of a sound above its mean power."""
+PAUSE_S = 0.2
+"""Shortest pause between two parts of a burst."""
 EXCERPT_SHARE = 0.2
 """Share of sounds that are cut at both ends, as by recorders that a level triggers, and in
 recordings that were composed of others."""
@@ -122,7 +115,7 @@ class Mixture:
         sound, shots = self._draw_sound(rng, kind)
         # The mean ratio is `snr_db`, so the peak stands higher above the noise. The event ends
         # where the sound is lost in the noise.
-        peak_db = snr_db + PEAK_DB.get(kind.label, OTHER_PEAK_DB)
+        peak_db = snr_db + PEAK_DB
         drop_db = float(np.clip(peak_db, *DROP_DB.get(kind.label, OTHER_DROP_DB)))
         first, last = extent(sound, self.rate, drop_db)
         if start_s is None:
@@ -136,7 +129,7 @@ class Mixture:
         # sound is left out.
         if start == stop:
             return None
-        low_hz, high_hz, gain = self._fit(kind.label, sound, offset, surroundings, snr_db)
+        low_hz, high_hz, gain = self._fit(sound, offset, surroundings, snr_db)
         inside = slice(self._clip(offset), self._clip(offset + len(sound)))
         self.waveform[inside] += gain * sound[inside.start - offset : inside.stop - offset]
         # A gunshot is recognised by its onset, other sounds by their course.
@@ -155,6 +148,7 @@ class Mixture:
             marginal=kind.labelled and (cut or faint),
             shots=shots if whole else None,
             snr_db=round(snr_db, 1),
+            parts=self._parts(sound, offset, drop_db) if (shots or 1) > 1 else (),
         )
         self.events.append(event)
         return event
@@ -189,7 +183,7 @@ class Mixture:
         return self.margin <= offset and offset + sound_n <= len(self.waveform) - self.margin
 
     def _fit(
-        self, label: str, sound: Array, offset: int, surroundings: Array, snr_db: float
+        self, sound: Array, offset: int, surroundings: Array, snr_db: float
     ) -> tuple[float, float, float]:
         """Find the band of a sound in Hz, and the gain for a ratio to its surroundings."""
         first, last = extent(sound, self.rate, BODY_DB)
@@ -197,7 +191,17 @@ class Mixture:
         # Of a sound across an end, the noise next to that end is taken.
         start = max(0, min(offset + first, len(surroundings) - n))
         noise = surroundings[start : start + n]
-        return fit_to_noise(sound[first:last], noise, self.rate, snr_db, LEVEL_BANDS.get(label))
+        return fit_to_noise(sound[first:last], noise, self.rate, snr_db)
+
+    def _parts(self, sound: Array, offset: int, drop_db: float) -> tuple[Interval, ...]:
+        """Times of the scene in which a sound is heard."""
+        heard = extents(sound, self.rate, drop_db, PAUSE_S)
+        inside = [(self._clip(offset + first), self._clip(offset + last)) for first, last in heard]
+        return tuple(
+            (seconds_at(start, self.rate), seconds_at(stop, self.rate))
+            for start, stop in inside
+            if start < stop
+        )
 
     def _clip(self, sample: int) -> int:
         """Move a sample that lies outside of the scene to its nearest end."""

@@ -94,14 +94,14 @@ class SceneSettings:
     rumbles_per_minute: float = 2.5
     gunshots_per_minute: float = 3.0
     lookalikes_per_minute: float = 6.0
-    empty_share: float = 0.15
-    rumble_db: tuple[float, float] = (-8.0, 26.0)
-    gunshot_db: tuple[float, float] = (-4.0, 40.0)
+    empty_share: float = 0.1
+    rumble_db: tuple[float, float] = (-1.0, 28.0)
+    gunshot_db: tuple[float, float] = (0.0, 44.0)
     lookalike_db: tuple[float, float] = (0.0, 40.0)
     backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
     background_share: float = 0.5
-    recorded_share: float = 0.12
-    chorus_share: float = 0.12
+    recorded_share: float = 0.05
+    chorus_share: float = 0.06
     labels: tuple[str, ...] = EVENT_LABELS
     others_per_minute: float = 2.5
     other_db: tuple[float, float] = (0.0, 40.0)
@@ -235,6 +235,11 @@ def _shift(event: Event, by_s: float, stop_s: float) -> Event:
         start_s=event.start_s + by_s,
         end_s=min(event.end_s, stop_s) + by_s,
         marginal=event.marginal or event.end_s > stop_s,
+        parts=tuple(
+            (start + by_s, min(stop, stop_s) + by_s)
+            for start, stop in event.parts
+            if start < stop_s
+        ),
     )
 
 

@@ -60,7 +60,8 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
     lightning.seed_everything(config.seed, verbose=False)
     run = RunFolder(config.output)
     data = TrainingData(config, cache=run.resampled)
-    model = build_model(config)
+    # Convolutions are a quarter faster when the channels of a value lie side by side.
+    model = build_model(config).to(memory_format=torch.channels_last)
     resumed = resume and run.last_checkpoint.is_file()
     if resumed:
         run.check_resumable(config)

@@ -470,7 +470,6 @@ def test_the_parts_of_a_burst_are_those_in_which_it_is_heard() -> None:
         assert end_s == pytest.approx(at_s + 0.1, abs=0.05)
 
 
-
 def test_pieces_of_real_recordings_are_among_the_look_alikes() -> None:
     known = np.full(3 * RATE, 0.5, np.float32)  # too short to be the noise of a place
     settings = replace(QUIET, lookalikes_per_minute=20.0, backgrounds=(known,), recorded_share=1.0)

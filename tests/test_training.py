@@ -336,13 +336,15 @@ def test_training_starts_from_the_weights_of_a_model_and_changes_them(
     name = "stem.projections.0.weight"
     initial = load_file(trained.folder / "weights.safetensors")[name]
     moved = []
-    for rate in (1e-12, 1e-2):
-        config = read_config(path, [f"optimiser.learning_rate={rate}"])
+    for rate, kept in ((1e-12, 0), (1e-2, 0), (1e-2, 0.75)):
+        changes = [f"optimiser.learning_rate={rate}", f"keep_initial={kept}"]
+        config = read_config(path, changes)
         assert (config.model, config.front_end) == (trained.config.model, trained.config.front_end)
         final = load_file(train(config) / "weights.safetensors")[name]
         moved.append(float(np.abs(final - initial).max()))
     assert moved[0] < 1e-6
     assert moved[1] > 1e-4
+    assert moved[2] == pytest.approx(moved[1] / 4, rel=1e-3)
 
 
 # Interruption, several processes, early stopping, logs.

@@ -125,6 +125,9 @@ class TrainingConfig(Strict):
     Args:
         init_from: a packaged model or a model folder whose weights training starts from; `model`,
             `labels`, `front_end` and `post_processing` are then those of that model unless given.
+        keep_initial: share of the weights of `init_from` in the model; the rest is that of the
+            trained weights. A mean of both keeps more of what the first model knew (M. Wortsman et
+            al., "Robust fine-tuning of zero-shot models", 2022).
         labels: what the model learns to detect, in the order of its scores.
         shares: share of each kind of clip in a batch, by the labels, `Several` and `Background`;
             None takes the kinds as frequent as they are in the clip set.
@@ -151,6 +154,7 @@ class TrainingConfig(Strict):
     """
 
     init_from: str = ""
+    keep_initial: float = Field(0.0, ge=0, lt=1)
     labels: tuple[str, ...] = Field(EVENT_LABELS, min_length=1)
     model: ModelConfig = ModelConfig()
     data: DataConfig
@@ -216,6 +220,14 @@ class TrainingConfig(Strict):
                     f"{key}: there must be one for each of {', '.join(self.labels)}, "
                     f"not for {', '.join(values)}"  # type: ignore[arg-type]
                 )
+        return self
+
+    @model_validator(mode="after")
+    def initial_weights_to_keep(self) -> Self:
+        if self.keep_initial and not self.init_from:
+            raise ValueError(
+                f"keep_initial: {self.keep_initial:g} of no initial weights; name those in init_from"
+            )
         return self
 
     @model_validator(mode="after")

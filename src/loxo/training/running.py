@@ -84,9 +84,25 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
             weights_only=True,
         )
     if trainer.is_global_zero:
+        if config.keep_initial:
+            keep_initial(model, build_model(config), config.keep_initial)
         finish(config, model, data, run.model, run)
         shutil.rmtree(run.resampled, ignore_errors=True)
     return run.model
+
+
+def keep_initial(model: AbstractModel, initial: AbstractModel, share: float) -> None:
+    """Replace the weights of a model by their mean with the initial ones.
+
+    Args:
+        share: that of the initial weights, in [0, 1].
+    """
+    before = initial.state_dict()
+    mean = {
+        name: value.lerp(before[name].to(value), share) if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    model.load_state_dict(mean)
 
 
 def export_run(run: Path, output: Path, *, checkpoint: Path | None = None) -> Path:
@@ -110,5 +126,7 @@ def export_run(run: Path, output: Path, *, checkpoint: Path | None = None) -> Pa
         )
     model = build_model(config)
     model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["state_dict"])
+    if config.keep_initial:
+        keep_initial(model, build_model(config), config.keep_initial)
     finish(config, model, TrainingData(config), output)
     return output

@@ -12,10 +12,6 @@ BACKGROUNDS ?=
 comma := ,
 space := $(subst ,, )
 REAL_BACKGROUNDS = --set 'data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]'
-# `make model` trains in two stages; the second goes on from the weights of the first, with other
-# scenes and smaller steps. Each is resumed where it was interrupted.
-SECOND_STAGE := --set init_from=runs/tcn/model --set seed=1 --set epochs=6 \
-	--set optimiser.learning_rate=2e-3 --set output=runs/tcn-2
 # `make model GPU=1` trains on one graphics card: larger batches, in bfloat16, for more epochs; all
 # processor cores simulate scenes.
 GPU ?=
@@ -58,12 +54,11 @@ bench: $(DEV) ## measure the speed and memory of detection, and the cost of cutt
 	$(BIN)/python benchmarks/floors.py
 	$(BIN)/python benchmarks/preparation.py
 
-model: $(DEV) ## train the packaged model again, in two stages; calibrate it
+model: $(DEV) ## train the packaged model again, and calibrate it
 	$(TRAIN)
-	$(TRAIN) $(SECOND_STAGE)
 	$(BIN)/loxo simulate --output data/calibration --recordings 60 $(FOREST) --seed 5000 \
 		$(addprefix --background ,$(BACKGROUNDS))
-	$(BIN)/loxo calibrate runs/tcn-2/model --recordings data/calibration \
+	$(BIN)/loxo calibrate runs/tcn/model --recordings data/calibration \
 		--truth data/calibration --false-positives-per-hour 1
 
 $(CORE): requirements.txt pyproject.toml

@@ -149,7 +149,7 @@ def test_impossible_data_are_refused_with_their_key(
 def test_a_missing_initial_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="init_from: none: neither a packaged model"):
         read_config(config_file(tmp_path, CLIPS + "init_from: none\n"))
-    with pytest.raises(SettingsError, match="keep_initial: 0.5 of no initial weights; name those"):
+    with pytest.raises(SettingsError, match=r"keep_initial: 0\.5 of no initial weights; name"):
         read_config(config_file(tmp_path, CLIPS + "keep_initial: 0.5\n"))
 
 

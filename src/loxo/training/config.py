@@ -226,7 +226,7 @@ class TrainingConfig(Strict):
     def initial_weights_to_keep(self) -> Self:
         if self.keep_initial and not self.init_from:
             raise ValueError(
-                f"keep_initial: {self.keep_initial:g} of no initial weights; name those in init_from"
+                f"keep_initial: {self.keep_initial:g} of no initial weights; name them in init_from"
             )
         return self
 

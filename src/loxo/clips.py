@@ -135,11 +135,8 @@ def read_clips(manifest: Path, split: str | None = None) -> list[Clip]:
 
 
 def _clip(row: dict[str, Any], folder: Path) -> Clip:
-    events = tuple(_event(fields) for fields in row["events"])
-    return Clip(**{**row, "path": folder / row["path"], "events": events})
-
-
-def _event(fields: dict[str, Any]) -> Event:
     # Manifests of older versions have no parts.
-    parts = fields.get("parts") or ()
-    return Event(**{**fields, "parts": tuple((start, stop) for start, stop in parts)})
+    events = tuple(
+        Event(**{**fields, "parts": fields.get("parts") or ()}) for fields in row["events"]
+    )
+    return Clip(**{**row, "path": folder / row["path"], "events": events})

@@ -68,6 +68,8 @@ class Event:
         if not self.label:
             raise ValueError("an event needs a label")
         _check_times(self.start_s, self.end_s)
+        # Stored events have lists, which would make equal events unequal.
+        object.__setattr__(self, "parts", tuple((start, stop) for start, stop in self.parts))
 
     @property
     def duration_s(self) -> float:

@@ -137,7 +137,7 @@ class Caller:
         if kind is None:
             kind = str(rng.choice(list(CALLERS), p=list(CALLERS.values())))
         distance_km = _draw_distance_km(rng, kind)
-        near = distance_km < NEAR_KM
+        near = kind in {"whole", "short"} and distance_km < NEAR_KM
         return cls(
             kind,
             distance_km=distance_km,

@@ -43,7 +43,8 @@ def build_model(config: TrainingConfig) -> AbstractModel:
     )
     if config.init_from:
         load_weights(model, find_model(config.init_from))
-    return model
+    # Convolutions are a quarter faster when the channels of a value lie side by side.
+    return model.to(memory_format=torch.channels_last)
 
 
 def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = SILENT) -> Path:
@@ -60,8 +61,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
     lightning.seed_everything(config.seed, verbose=False)
     run = RunFolder(config.output)
     data = TrainingData(config, cache=run.resampled)
-    # Convolutions are a quarter faster when the channels of a value lie side by side.
-    model = build_model(config).to(memory_format=torch.channels_last)
+    model = build_model(config)
     resumed = resume and run.last_checkpoint.is_file()
     if resumed:
         run.check_resumable(config)

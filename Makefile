@@ -12,7 +12,7 @@ BACKGROUNDS ?=
 comma := ,
 space := $(subst ,, )
 REAL_BACKGROUNDS = --set 'data.backgrounds=[$(subst $(space),$(comma),$(strip $(BACKGROUNDS)))]'
-# `make model GPU=1` trains on one graphics card: larger batches, in bfloat16, for more epochs; all
+# `make model GPU=1` trains on one graphics card: larger batches, in bfloat16, more scenes; all
 # processor cores simulate scenes.
 GPU ?=
 ON_GPU = --set devices=1 --set batch_size=64 --set workers=$(shell nproc) --set data.scenes=24000

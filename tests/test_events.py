@@ -18,6 +18,7 @@ from loxo.events import (
     Detection,
     Event,
     Interval,
+    cut_event,
     overlap_s,
     union,
 )
@@ -101,3 +102,19 @@ def test_a_union_does_not_depend_on_order(intervals: list[Interval], chance: Ran
     shuffled = list(intervals)
     chance.shuffle(shuffled)
     assert union(shuffled) == union(intervals)
+
+
+@given(st.lists(INTERVALS, min_size=1, max_size=4), INTERVALS, st.integers(-40, 40))
+def test_a_cut_event_covers_what_its_parts_cover_between_the_cuts(
+    parts: list[Interval], window: Interval, later: int
+) -> None:
+    heard = union(parts)
+    event = Event("Gunshot", heard[0][0], heard[-1][1], shots=3, parts=tuple(heard))
+    if not overlap_s(window, (event.start_s, event.end_s)):
+        return
+    cut = cut_event(event, *window, later / 4)
+    assert (cut.label, cut.shots) == ("Gunshot", 3)
+    assert cut.start_s == max(event.start_s, window[0]) + later / 4
+    assert cut.end_s == min(event.end_s, window[1]) + later / 4
+    expected = {cell + later for cell in cells(heard) & cells([window])}
+    assert cells(list(cut.parts)) == expected

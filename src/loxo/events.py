@@ -8,7 +8,7 @@ Times are seconds from the start of the recording, frequencies are in hertz. An 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = [
     "BACKGROUND",
@@ -17,6 +17,7 @@ __all__ = [
     "Detection",
     "Event",
     "Interval",
+    "cut_event",
     "overlap_s",
     "union",
 ]
@@ -112,6 +113,25 @@ def _check_times(start_s: float, end_s: float) -> None:
         raise ValueError(f"start {start_s} s and end {end_s} s must be finite")
     if end_s <= start_s:
         raise ValueError(f"end {end_s} s is not after start {start_s} s")
+
+
+def cut_event(event: Event, start_s: float, end_s: float, later_s: float = 0.0) -> Event:
+    """Cut an event and its parts at two times, and move what is left.
+
+    Args:
+        start_s, end_s: it is cut at these; it must reach into the time between them.
+        later_s: by how much it is moved later.
+
+    >>> cut_event(Event("Rumble", 1.0, 5.0), 2.0, 4.0, -2.0)  # doctest: +ELLIPSIS
+    Event(label='Rumble', start_s=0.0, end_s=2.0, ...)
+    """
+
+    def cut(interval: Interval) -> Interval:
+        return max(start_s, interval[0]) + later_s, min(end_s, interval[1]) + later_s
+
+    first_s, last_s = cut((event.start_s, event.end_s))
+    inside = (part for part in event.parts if part[0] < end_s and part[1] > start_s)
+    return replace(event, start_s=first_s, end_s=last_s, parts=tuple(map(cut, inside)))
 
 
 def overlap_s(a: Interval, b: Interval) -> float:

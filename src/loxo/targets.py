@@ -65,7 +65,7 @@ def targets_from_events(
 def _intervals(events: Sequence[Event], label: str, *, marginal: bool) -> list[Interval]:
     """Intervals of the events of a label that are marginal, or of those that are not.
 
-    Of an event with pauses, they are its parts.
+    Those of an event with pauses are its parts.
     """
     return [
         part

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from loxo.events import Event
+from loxo.events import Event, cut_event
 from loxo.preparation.settings import PrepareSettings
 from loxo.preparation.training_table import TrainingRecording
 from loxo.timeline import ceil_div, samples_at, seconds_at
@@ -140,6 +140,5 @@ def events_within(events: Sequence[Event], window: Window, rate: int) -> tuple[E
             and samples_at(event.start_s, rate) < window.stop
         )
         if in_samples and last_s > first_s:
-            cut = replace(event, start_s=max(0.0, event.start_s - start_s), end_s=last_s - start_s)
-            inside.append(cut)
+            inside.append(cut_event(event, start_s, end_s, -start_s))
     return tuple(inside)

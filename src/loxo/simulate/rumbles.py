@@ -5,7 +5,7 @@
 - Contours: most are arched; flat, rising, falling and doubly arched ones are fewer, after Soltis
   2010 and Hedwig et al. 2019.
 - Durations: 0.9-12.8 s, median 3.8 s, 95th percentile 7.0 s (training table of the Elephant
-  Listening Project); clearings add calls of 0.2-1.5 s. Some of these begin and end at once, or fall
+  Listening Project); clearings add calls of 0.2-2 s. Some of these begin and end at once, or fall
   by more than an octave, like those that turn into roars (Pardo et al. 2019).
 - Jitter: the fundamental wanders by about one per cent, four times a second. The lines of real
   calls are not straight.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loxo.acoustics import log_uniform
-from loxo.events import EVENT_LABELS, Event
+from loxo.events import EVENT_LABELS, Event, cut_event
 from loxo.simulate.excerpts import draw_recorded
 from loxo.simulate.gunshots import fire, gunshot
 from loxo.simulate.lookalikes import LOOKALIKES
@@ -230,17 +230,8 @@ def _in_order(events: Sequence[Event]) -> list[Event]:
 
 def _shift(event: Event, by_s: float, stop_s: float) -> Event:
     """Cut an event at `stop_s`, and move it later by `by_s`."""
-    return replace(
-        event,
-        start_s=event.start_s + by_s,
-        end_s=min(event.end_s, stop_s) + by_s,
-        marginal=event.marginal or event.end_s > stop_s,
-        parts=tuple(
-            (start + by_s, min(stop, stop_s) + by_s)
-            for start, stop in event.parts
-            if start < stop_s
-        ),
-    )
+    marginal = event.marginal or event.end_s > stop_s
+    return replace(cut_event(event, 0.0, stop_s, by_s), marginal=marginal)
 
 
 def _draw_place(rng: Rng, settings: SceneSettings) -> Place:

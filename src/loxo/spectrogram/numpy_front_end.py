@@ -25,6 +25,7 @@ __all__ = [
     "band_tables",
     "decimation_table",
     "filter_bank",
+    "frames_within",
     "log_bands",
     "spectrogram",
     "subtract_floor",
@@ -112,12 +113,8 @@ def decimation_table(bands: Bands) -> Array:
     return table
 
 
-def log_bands(padded: Array, front_end: FrontEnd) -> Array:
-    """Log power `(frame, band)` in bel of the frames of a waveform.
-
-    Args:
-        padded: samples `(sample,)` of whole frames, with `front_end.margin` further samples at
-            either side.
+def frames_within(padded: Array, front_end: FrontEnd) -> int:
+    """Number of frames between the margins of samples `(sample,)`.
 
     Raises:
         ValueError: if the samples between the margins are not whole frames.
@@ -128,6 +125,20 @@ def log_bands(padded: Array, front_end: FrontEnd) -> Array:
             f"{len(padded)} samples are not whole frames of {front_end.hop}"
             f" and two margins of {front_end.margin}"
         )
+    return n_frames
+
+
+def log_bands(padded: Array, front_end: FrontEnd) -> Array:
+    """Log power `(frame, band)` in bel of the frames of a waveform.
+
+    Args:
+        padded: samples `(sample,)` of whole frames, with `front_end.margin` further samples at
+            either side.
+
+    Raises:
+        ValueError: if the samples between the margins are not whole frames.
+    """
+    n_frames = frames_within(padded, front_end)
     out = np.empty((n_frames, front_end.n_bands), np.float32)
     if n_frames == 0:
         return out

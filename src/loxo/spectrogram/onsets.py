@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from loxo.spectrogram.front_end import FrontEnd
-from loxo.spectrogram.numpy_front_end import SILENCE
+from loxo.spectrogram.numpy_front_end import SILENCE, frames_within
 from loxo.timeline import ceil_div, samples_at
 
 __all__ = [
@@ -70,12 +70,7 @@ def onset_levels(padded: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np
     Raises:
         ValueError: if the samples between the margins are not whole frames.
     """
-    n_frames, rest = divmod(len(padded) - 2 * front_end.margin, front_end.hop)
-    if rest or n_frames < 0:
-        raise ValueError(
-            f"{len(padded)} samples are not whole frames of {front_end.hop}"
-            f" and two margins of {front_end.margin}"
-        )
+    n_frames = frames_within(padded, front_end)
     n_cells = cells_per_frame(front_end)
     if n_frames == 0:
         return np.zeros((0, n_cells), np.float32)

@@ -84,22 +84,21 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
             weights_only=True,
         )
     if trainer.is_global_zero:
-        if config.keep_initial:
-            keep_initial(model, build_model(config), config.keep_initial)
+        keep_initial(config, model)
         finish(config, model, data, run.model, run)
         shutil.rmtree(run.resampled, ignore_errors=True)
     return run.model
 
 
-def keep_initial(model: AbstractModel, initial: AbstractModel, share: float) -> None:
-    """Replace the weights of a model by their mean with the initial ones.
-
-    Args:
-        share: that of the initial weights, in [0, 1].
-    """
-    before = initial.state_dict()
+def keep_initial(config: TrainingConfig, model: AbstractModel) -> None:
+    """Replace trained weights by their mean with the initial ones, if the configuration says so."""
+    if not config.keep_initial:
+        return
+    before = build_model(config).state_dict()
     mean = {
-        name: value.lerp(before[name].to(value), share) if value.is_floating_point() else value
+        name: value.lerp(before[name].to(value), config.keep_initial)
+        if value.is_floating_point()
+        else value
         for name, value in model.state_dict().items()
     }
     model.load_state_dict(mean)
@@ -126,7 +125,6 @@ def export_run(run: Path, output: Path, *, checkpoint: Path | None = None) -> Pa
         )
     model = build_model(config)
     model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["state_dict"])
-    if config.keep_initial:
-        keep_initial(model, build_model(config), config.keep_initial)
+    keep_initial(config, model)
     finish(config, model, TrainingData(config), output)
     return output

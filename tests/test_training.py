@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import pytorch_lightning as lightning
 import pytorch_lightning.loggers
+import torch
 import yaml
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
@@ -38,6 +41,7 @@ from loxo.training import (
     read_config,
     train,
 )
+from loxo.training.running import build_model, distillation
 from training_fixtures import EPOCHS, TrainingRun, complaints, tiny_config, train_command
 
 pytest_plugins = ("training_fixtures",)
@@ -345,6 +349,38 @@ def test_training_starts_from_the_weights_of_a_model_and_changes_them(
     assert moved[0] < 1e-6
     assert moved[1] > 1e-4
     assert moved[2] == pytest.approx(moved[1] / 4, rel=1e-3)
+
+
+@pytest.mark.usefixtures("without_export")
+def test_targets_hold_scores_of_the_initial_model_as_it_was(
+    trained: TrainingRun, clip_set: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        clip_set,
+        tmp_path / "run",
+        init_from=str(trained.folder),
+        front_end=replace(trained.config.front_end, floor_quantile=0.5),
+        keep_scores={"Rumble": 0.75},
+        epochs=1,
+    )
+    (callback,) = distillation(config)
+    rng = np.random.default_rng(0)
+    waveform = torch.from_numpy(rng.normal(size=(3, 24_000)).astype(np.float32))
+    truth = torch.from_numpy(rng.integers(0, 2, (3, 2, 60)).astype(np.float32))
+    truth[1, :, 20:30] = math.nan
+    targets = truth.clone()
+    trainer, module = lightning.Trainer(logger=False, accelerator="cpu"), build_model(config)
+    callback.on_train_batch_start(trainer, module, (waveform, targets), 0)
+    # The initial model hears with its own noise floor, not with that of the configuration.
+    before = build_model(config.model_copy(update={"front_end": trained.config.front_end})).eval()
+    known = 0.25 * truth[:, 0] + 0.75 * before.infer(waveform, 60)[:, 0]
+    torch.testing.assert_close(targets[:, 0], known, equal_nan=True)
+    assert targets[:, 0].isnan().sum() == 10
+    assert not torch.allclose(known, (0.25 * truth + 0.75 * module.infer(waveform, 60))[:, 0])
+    torch.testing.assert_close(targets[:, 1], truth[:, 1], equal_nan=True)
+    # A run with it goes through, and its teacher is no part of what it writes.
+    weights = load_file(train(config) / "weights.safetensors")
+    assert weights.keys() == load_file(trained.folder / "weights.safetensors").keys()
 
 
 # Interruption, several processes, early stopping, logs.

@@ -149,8 +149,16 @@ def test_impossible_data_are_refused_with_their_key(
 def test_a_missing_initial_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="init_from: none: neither a packaged model"):
         read_config(config_file(tmp_path, CLIPS + "init_from: none\n"))
-    with pytest.raises(SettingsError, match=r"keep_initial: 0\.5 of no initial weights; name"):
-        read_config(config_file(tmp_path, CLIPS + "keep_initial: 0.5\n"))
+    for key in ("keep_initial: 0.5", "keep_scores: {Rumble: 0.5}"):
+        told = f"{key.partition(':')[0]}: there is no initial model; name one in init_from"
+        with pytest.raises(SettingsError, match=told):
+            read_config(config_file(tmp_path, CLIPS + key + "\n"))
+
+
+def test_scores_of_a_label_that_the_initial_model_lacks_cannot_be_kept(tmp_path: Path) -> None:
+    content = CLIPS + "init_from: tcn\nkeep_scores: {Roar: 0.5}\n"
+    with pytest.raises(SettingsError, match=r"keep_scores\.Roar: the labels are Rumble, Gunshot;"):
+        read_config(config_file(tmp_path, content))
 
 
 def test_an_initial_model_decides_labels_architecture_and_front_end(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from loxo.storage import atomic_write
 
 __all__ = ["LOW", "Detector", "FoundSet", "Workshop"]
 
-LOW = 0.02
+LOW = 0.005
 """Threshold at which a model is run for figures at all thresholds."""
 NOT_DETECTING = (
     "simulate",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal, Self, cast, get_type_hints
+from typing import Annotated, Any, Literal, Self, cast, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -128,6 +128,8 @@ class TrainingConfig(Strict):
         keep_initial: share of the weights of `init_from` in the model; the rest is that of the
             trained weights. A mean of both keeps more of what the first model knew (M. Wortsman et
             al., "Robust fine-tuning of zero-shot models", 2022).
+        keep_scores: share of the scores of `init_from` in the training targets, for each label; the
+            rest is the truth. A label with a high share learns little that is new.
         labels: what the model learns to detect, in the order of its scores.
         shares: share of each kind of clip in a batch, by the labels, `Several` and `Background`;
             None takes the kinds as frequent as they are in the clip set.
@@ -155,6 +157,7 @@ class TrainingConfig(Strict):
 
     init_from: str = ""
     keep_initial: float = Field(0.0, ge=0, lt=1)
+    keep_scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     labels: tuple[str, ...] = Field(EVENT_LABELS, min_length=1)
     model: ModelConfig = ModelConfig()
     data: DataConfig
@@ -223,10 +226,15 @@ class TrainingConfig(Strict):
         return self
 
     @model_validator(mode="after")
-    def initial_weights_to_keep(self) -> Self:
-        if self.keep_initial and not self.init_from:
+    def something_to_keep(self) -> Self:
+        for key in ("keep_initial", "keep_scores"):
+            if getattr(self, key) and not self.init_from:
+                raise ValueError(f"{key}: there is no initial model; name one in init_from")
+        unknown = sorted(self.keep_scores.keys() - set(self.labels))
+        if unknown:
             raise ValueError(
-                f"keep_initial: {self.keep_initial:g} of no initial weights; name them in init_from"
+                f"keep_scores.{unknown[0]}: the labels are {', '.join(self.labels)}; name one of "
+                "them"
             )
         return self
 

@@ -15,13 +15,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from loxo.messages import SILENT, Progress
-from loxo.model_folder import find_model, load_weights
+from loxo.model_folder import find_model, load_spec, load_weights
 from loxo.models import MODELS, AbstractModel
 from loxo.training.config import TrainingConfig, model_settings, read_config
 from loxo.training.data import TrainingData
 from loxo.training.finishing import finish
 from loxo.training.run_folder import RunFolder
-from loxo.training.trainer import EpochStart, make_trainer, quiet, weight_average
+from loxo.training.trainer import Distillation, EpochStart, make_trainer, quiet, weight_average
 
 __all__ = ["build_model", "export_run", "train"]
 
@@ -69,7 +69,11 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
         trainer = make_trainer(config, run, progress)
         batches = data.batches(trainer.world_size, trainer.global_rank)
         epochs = EpochStart(data.training, batches, config.seed)
-        trainer.callbacks[:0] = [epochs, weight_average(config, len(batches))]  # type: ignore[attr-defined]
+        trainer.callbacks[:0] = [  # type: ignore[attr-defined]
+            epochs,
+            weight_average(config, len(batches)),
+            *distillation(config),
+        ]
         if trainer.is_global_zero:
             run.begin(config, data.fingerprint, fresh=not resumed)
         if resumed:
@@ -88,6 +92,16 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
         finish(config, model, data, run.model, run)
         shutil.rmtree(run.resampled, ignore_errors=True)
     return run.model
+
+
+def distillation(config: TrainingConfig) -> list[Distillation]:
+    """The callback that teaches scores of the initial model, if the configuration says so."""
+    if not any(config.keep_scores.values()):
+        return []
+    spec = load_spec(find_model(config.init_from))
+    # Its own front end: it scores as it did where it was trained.
+    before = build_model(config.model_copy(update={"front_end": spec.front_end}))
+    return [Distillation(before, [config.keep_scores.get(label, 0.0) for label in config.labels])]
 
 
 def keep_initial(config: TrainingConfig, model: AbstractModel) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -24,8 +24,10 @@ from pytorch_lightning.callbacks import (
     ModelCheckpoint,
 )
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from torch import Tensor
 
 from loxo.messages import Progress
+from loxo.models import AbstractModel
 from loxo.sampling import BalancedBatches
 from loxo.settings import SettingsError
 from loxo.storage import write_text
@@ -33,7 +35,7 @@ from loxo.training.config import TrainingConfig
 from loxo.training.data import Windows
 from loxo.training.run_folder import RunFolder
 
-__all__ = ["EpochStart", "make_trainer", "quiet", "weight_average"]
+__all__ = ["Distillation", "EpochStart", "make_trainer", "quiet", "weight_average"]
 
 
 class EpochStart(Callback):
@@ -62,6 +64,36 @@ class EpochStart(Callback):
         """
         place = [self.seed, trainer.global_rank, trainer.global_step]
         torch.manual_seed(int(np.random.default_rng(place).integers(2**62)))
+
+
+class Distillation(Callback):
+    """Mixes the scores of another model into the targets of training batches.
+
+    What the other model knows is kept in that way, while the model learns further (Z. Li, D. Hoiem,
+    "Learning without forgetting", 2016). Targets in doubt (NaN) stay so.
+
+    Args:
+        teacher: it scores the same labels, and a number of frames as the targets have bins.
+        shares: of its scores in the targets, for each label; the rest is the truth.
+    """
+
+    def __init__(self, teacher: AbstractModel, shares: Sequence[float]) -> None:
+        self.teacher = teacher.eval().requires_grad_(False)
+        self.shares = torch.tensor(shares)
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        batch: tuple[Tensor, Tensor],
+        _: int,
+    ) -> None:
+        waveform, targets = batch
+        self.teacher.to(module.device)
+        with trainer.precision_plugin.forward_context():
+            scores = self.teacher.infer(waveform, targets.shape[-1])
+        shares = self.shares.to(targets)[:, None]
+        targets.lerp_(scores.to(targets), shares.expand_as(targets))
 
 
 class MetricLines(Callback):

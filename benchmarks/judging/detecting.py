@@ -16,18 +16,22 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import loxo
 from judging.material import Material
 from judging.sets import Composed, Judged, JudgedSet, composed_set, hash_of
 from judging.sources import read_manifest
 from loxo.events import Detection
 from loxo.model import Model
+from loxo.scoring import calibrated
 from loxo.storage import atomic_write
 
 __all__ = ["LOW", "Detector", "FoundSet", "Workshop"]
 
-LOW = 0.005
-"""Threshold at which a model is run for figures at all thresholds."""
+LOW = 0.02
+"""Threshold at which a model is run for figures at all thresholds: of the scores before they are
+calibrated, since the scores of a model that was calibrated where events are rare are low."""
 NOT_DETECTING = (
     "simulate",
     "training",
@@ -48,7 +52,8 @@ class FoundSet:
     """A set and what a model found in each recording.
 
     Args:
-        default, low: detections at the model's thresholds and at `LOW`, by the recording's name.
+        default, low: detections at the model's thresholds and from `LOW` on, by the recording's
+            name.
     """
 
     judged: JudgedSet
@@ -88,7 +93,8 @@ class Detector:
         if len(set(names)) != len(names):
             raise ValueError(f"recordings of the set {judged.name} share a name")
         paths = [recording.path for recording in judged.recordings]
-        thresholds = dict.fromkeys(self.model.labels, LOW)
+        lowest = calibrated(np.full((1, len(self.model.labels)), LOW), self.model.spec)[0]
+        thresholds = dict(zip(self.model.labels, lowest.tolist(), strict=True))
         found: dict[str, dict[str, list[list[Any]]]] = {}
         # Several recordings at a time: one of a few seconds leaves the model's workers idle.
         with ThreadPoolExecutor(4) as pool:

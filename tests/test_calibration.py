@@ -182,6 +182,25 @@ def model(tmp_path: Path) -> Path:
     return Path(shutil.copytree(find_model("tcn"), tmp_path / "model"))
 
 
+def test_each_label_may_have_its_own_rate_of_false_positives(
+    soundscapes: Path, model: Path
+) -> None:
+    command = ["calibrate", str(model), "--recordings", str(soundscapes), "--truth"]
+    command += [str(soundscapes), "--false-positives-per-hour"]
+    assert CliRunner().invoke(app, [*command, "30"]).exit_code == 0
+    alike = load_spec(model).post_processing
+    done = CliRunner().invoke(app, [*command, "Gunshot=100", command[-1], "30"])
+    assert done.exit_code == 0, done.output
+    spec = load_spec(model)
+    assert spec.post_processing["Rumble"] == alike["Rumble"]
+    assert spec.post_processing["Gunshot"].threshold < alike["Gunshot"].threshold
+    for words in ("at most 30 false positives an hour of Rumble", "at most 100 false positives"):
+        assert words in spec.prior
+    for wrong, told in (("-1", "below 0"), ("Roar=2", "Rumble, Gunshot"), ("many", "finite")):
+        refused = CliRunner().invoke(app, [*command, wrong])
+        assert (refused.exit_code, told in refused.output) == (2, True), refused.output
+
+
 def test_a_model_is_calibrated_from_the_command_line_and_detects_by_what_was_asked(
     soundscapes: Path, model: Path, tmp_path: Path
 ) -> None:

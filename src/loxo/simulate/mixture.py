@@ -35,7 +35,7 @@ from loxo.timeline import samples_at, seconds_at
 
 __all__ = ["Kind", "Mixture"]
 
-MARGINAL_DB = {"Rumble": 2.0, "Gunshot": 4.0}
+MARGINAL_DB = {"Rumble": 0.0, "Gunshot": 2.0}
 """SNR below which an event is marginal."""
 OTHER_MARGINAL_DB = 3.0
 DROP_DB = {"Rumble": (7.0, 14.0), "Gunshot": (8.0, 24.0)}

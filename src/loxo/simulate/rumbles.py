@@ -51,7 +51,7 @@ CONTOURS = {"arched": 0.5, "flat": 0.2, "rising": 0.08, "falling": 0.12, "double
 """Shapes of the fundamental, and the share of each."""
 LINE_CONTOURS = {"arched": 0.5, "flat": 0.35, "rising": 0.05, "falling": 0.1}
 """The same of calls of which a single line is left."""
-CALLERS = {"whole": 0.52, "short": 0.28, "far": 0.05, "line": 0.10, "formant": 0.05}
+CALLERS = {"whole": 0.48, "short": 0.30, "far": 0.05, "line": 0.12, "formant": 0.05}
 """Kinds of callers, and the share of each. Most calls are whole, and many are short near a
 clearing. Of others, the lowest lines, a single line or a formant is left. When those were more than
 half, a network missed the calls of real recordings (docs/accuracy.md)."""

@@ -95,8 +95,8 @@ class SceneSettings:
     gunshots_per_minute: float = 3.0
     lookalikes_per_minute: float = 6.0
     empty_share: float = 0.1
-    rumble_db: tuple[float, float] = (-1.0, 28.0)
-    gunshot_db: tuple[float, float] = (0.0, 44.0)
+    rumble_db: tuple[float, float] = (-3.0, 28.0)
+    gunshot_db: tuple[float, float] = (-2.0, 44.0)
     lookalike_db: tuple[float, float] = (0.0, 40.0)
     backgrounds: tuple[NDArray[np.float32], ...] = field(default=(), repr=False)
     background_share: float = 0.5

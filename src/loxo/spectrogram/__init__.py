@@ -22,8 +22,9 @@ aircraft and generators, and keeps what comes and goes. The floor is a low quant
 levels of seconds: a quarter of them lies below it. A mean would rise with a call, most of all in a
 recording of some seconds or among many calls; the quantile does not as long as a quarter of the
 time is free. It is computed every three seconds of the recording and is linear in between. So
-scores do not depend on where a block begins, if blocks begin at whole steps. (Models before format
-3 have a running mean, taken twice: the second time over values that are limited to the first mean.)
+scores do not depend on where a block begins, if blocks begin at whole steps. Without a quantile,
+as in the packaged model, the floor is a running mean, taken twice: the second time over values that
+are limited to the first mean. docs/accuracy.md compares both.
 
 Near the ends of a recording the quantile is taken over the seconds that exist. An event that fills
 a recording of some seconds is its own floor, and hardly seen. Digital silence (dropped samples,

@@ -74,7 +74,7 @@ class FrontEnd:
         long, short: bands on long and on short windows, in this order along the band axis.
         floor_s: length of the time from which the noise floor of each band is estimated.
         floor_quantile: share of that time in which a band is below its floor, so that events may
-            fill the rest of it; None takes a running mean, as models before format 3 do.
+            fill the rest of it; None takes a running mean, as the packaged model does.
 
     Raises:
         ValueError: if windows are not centred on frames, decimation does not divide hop and window,

@@ -21,8 +21,6 @@ TRAIN = $(BIN)/loxo train --config configs/tcn.yaml --resume $(REAL_BACKGROUNDS)
 # Recordings like those of a forest where elephants live, to calibrate scores: an event of each label
 # in four minutes, another sound a minute.
 FOREST := --rate 4000 --hours 1 --events-per-hour 15 --lookalikes-per-hour 60
-# Rates of false positives there that the thresholds accept.
-ACCEPTED := $(addprefix --false-positives-per-hour ,Rumble=8 Gunshot=4)
 
 # With -qq, pip prints errors only. Modules are compiled after installation: where Python may not
 # write bytecode, as in many containers, it would compile them again at each start.
@@ -62,7 +60,8 @@ model: $(DEV) ## train the packaged model again, and calibrate it
 	$(BIN)/loxo simulate --output data/calibration --recordings 60 $(FOREST) --seed 5000 \
 		$(addprefix --background ,$(BACKGROUNDS))
 	$(BIN)/loxo calibrate runs/tcn/model --recordings data/calibration \
-		--truth data/calibration $(ACCEPTED)
+		--truth data/calibration \
+		--false-positives-per-hour Rumble=8 --false-positives-per-hour Gunshot=5
 
 $(CORE): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \

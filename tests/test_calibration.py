@@ -194,6 +194,7 @@ def test_each_label_may_have_its_own_rate_of_false_positives(
     spec = load_spec(model)
     assert spec.post_processing["Rumble"] == alike["Rumble"]
     assert spec.post_processing["Gunshot"].threshold < alike["Gunshot"].threshold
+    assert all(each.off_threshold <= each.threshold for each in spec.post_processing.values())
     for words in ("at most 30 false positives an hour of Rumble", "at most 100 false positives"):
         assert words in spec.prior
     for wrong, told in (("-1", "below 0"), ("Roar=2", "Rumble, Gunshot"), ("many", "finite")):

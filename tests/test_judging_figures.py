@@ -29,6 +29,7 @@ from judging.sets import Composed, Judged, JudgedSet, composed_set
 
 from loxo.events import Detection, Event
 from loxo.metrics import curve, wilson_interval
+from loxo.scoring import calibrated
 
 ROW = Row("group", "name", "Rumble", "recall", 0.8, 0.7, 0.9, 40, 1)
 
@@ -294,7 +295,10 @@ def test_detections_are_kept_by_model_and_set(
 
     monkeypatch.setattr(detector.model, "detect", detect)
     first, second = detector.detect(judged), detector.detect(judged)
-    assert calls == [None, {"Rumble": 0.02, "Gunshot": 0.02}]
+    # Low thresholds are those of the scores before calibration.
+    raw = np.full((1, 2), 0.02)
+    lowest = dict(zip(detector.model.labels, calibrated(raw, detector.model.spec)[0], strict=True))
+    assert calls == [None, pytest.approx(lowest)]
     assert first == second
     (recording,) = judged.recordings
     assert first.of(recording, "Gunshot") == [Detection("Gunshot", 0.1, 0.6, 100.0, 900.0, 0.5)]

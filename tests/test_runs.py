@@ -466,11 +466,11 @@ def changed(model: Model, **changes: float) -> dict[str, PostProcessing]:
     ("changes", "estimated"),
     [
         ({"threshold": 0.04}, True),
-        ({"threshold": 0.14}, False),
+        ({"threshold": 0.25}, False),
         ({"threshold": 0.8}, False),
         ({"minimum_s": 1.5}, False),
         ({"merge_gap_s": 0.0}, False),
-        ({"merge_gap_s": 3.0}, True),
+        ({"merge_gap_s": 12.0}, True),
         ({"threshold": 0.1, "minimum_s": 0.0, "merge_gap_s": 1.0}, True),
     ],
     ids=str,
@@ -536,7 +536,7 @@ def test_nothing_ends_behind_the_end_of_a_recording_at_another_rate(
 def test_bands_over_another_gap_come_from_the_audio_where_it_is(
     counting: Counting, simulated: Path, tmp_path: Path
 ) -> None:
-    other = settings(counting, post_processing=changed(counting, merge_gap_s=3.0))
+    other = settings(counting, post_processing=changed(counting, merge_gap_s=12.0))
     (new,) = run(counting, simulated, tmp_path / "new", other)
     run(counting, simulated, tmp_path / "out")
     (again,) = run(counting, simulated, tmp_path / "out", other)
@@ -549,7 +549,7 @@ def test_estimated_bands_are_measured_when_the_recording_is_back(
 ) -> None:
     shutil.copytree(simulated.parent, tmp_path / "in")
     run(counting, tmp_path / "in", tmp_path / "out")
-    other = settings(counting, post_processing=changed(counting, merge_gap_s=3.0))
+    other = settings(counting, post_processing=changed(counting, merge_gap_s=12.0))
     (tmp_path / "in").rename(tmp_path / "away")
     (blind,) = run(counting, tmp_path / "in", tmp_path / "out", other)
     assert blind.estimated_bands

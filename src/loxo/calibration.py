@@ -122,10 +122,15 @@ def calibrate(
         processing = spec.post_processing[label]
         off_threshold = best_off_threshold(collected, column, label, processing)
         processing = replace(processing, off_threshold=off_threshold)
-        points[label] = operating_points(collected, column, label, processing)
         given = false_positives_per_hour
         rate = given.get(label) if isinstance(given, Mapping) else given
-        threshold = _choose_threshold(points[label], rate)
+        while True:
+            points[label] = operating_points(collected, column, label, processing)
+            threshold = _choose_threshold(points[label], rate)
+            if threshold >= processing.off_threshold:
+                break
+            # Else higher thresholds would change the times of detections, not only select some.
+            processing = replace(processing, off_threshold=threshold)
         post_processing[label] = replace(processing, threshold=threshold)
         calibration[label] = replace(spec.calibration[label], false_positives_per_hour=rate)
     spec = replace(
